@@ -1,0 +1,1 @@
+"""Co-simulate The Virtual Brain with NetPyNE/NEURON."""

@@ -1,0 +1,174 @@
+"""Counter-based random numbers: every draw is a function of its key, never of what was drawn before.
+
+A draw depends on ``(seed, stream, identity, step)`` alone: the seed of the run, the stream (the
+mean-field noise or one input projection), the region or cell it is for, and the mean-field step.
+So results do not change with the number of ranks, the window or a restart, there is no state to
+save, and a test can redraw any single number.
+
+The generator is Philox4x32-10 of Salmon et al. (2011), "Parallel random numbers: as easy as 1, 2,
+3", SC '11, doi:10.1145/2063384.2063405. Everything compiled stands in this one file because
+numba's cache does not notice a change in another one.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+# Streams: the mean-field noise takes one per state variable, projections count up from here.
+NOISE_STREAM = 0
+PROJECTION_STREAM = 1 << 16
+
+# exp(-mean) must not underflow and the search from zero must stay short: larger means are split
+# into independent parts, whose sum is again Poisson.
+_LARGEST_MEAN = 256.0
+
+
+@njit(cache=True, inline="always")
+def _philox(seed, c0, c1, c2, c3):  # type: ignore[no-untyped-def]
+    """Four 32-bit words for one 128-bit counter and a 64-bit key."""
+    mask = np.uint64(0xFFFFFFFF)
+    half = np.uint64(32)
+    k0 = np.uint64(seed) & mask
+    k1 = np.uint64(seed) >> half
+    x0, x1, x2, x3 = np.uint64(c0), np.uint64(c1), np.uint64(c2), np.uint64(c3)
+    for _ in range(10):
+        p0 = np.uint64(0xD2511F53) * x0
+        p1 = np.uint64(0xCD9E8D57) * x2
+        x0, x1, x2, x3 = (p1 >> half) ^ x1 ^ k0, p1 & mask, (p0 >> half) ^ x3 ^ k1, p0 & mask
+        k0 = (k0 + np.uint64(0x9E3779B9)) & mask
+        k1 = (k1 + np.uint64(0xBB67AE85)) & mask
+    return x0, x1, x2, x3
+
+
+@njit(cache=True, inline="always")
+def _to_unit(high, low):  # type: ignore[no-untyped-def]
+    """Two 32-bit words to a float in the open interval (0, 1), 52 bits."""
+    bits = (high << np.uint64(20)) | (low >> np.uint64(12))
+    return (np.float64(bits) + 0.5) * 2.0**-52
+
+
+@njit(cache=True, inline="always")
+def _uniform_pair(seed, stream, identity, step, block):  # type: ignore[no-untyped-def]
+    """Two uniforms of one key; ``block`` numbers the pairs of that key."""
+    x0, x1, x2, x3 = _philox(seed, step, identity, stream, block)
+    return _to_unit(x0, x1), _to_unit(x2, x3)
+
+
+@njit(cache=True, inline="always")
+def _poisson_by_inversion(mean, u):  # type: ignore[no-untyped-def]
+    """The Poisson quantile of ``u``, by summing the probabilities from zero."""
+    count = 0
+    probability = np.exp(-mean)
+    total = probability
+    while u > total:
+        count += 1
+        probability *= mean / count
+        # Rounding can leave the sum a few ulp short of u: then no term changes it any more.
+        if total + probability == total and count > mean:
+            break
+        total += probability
+    return count
+
+
+@njit(cache=True)
+def _poisson(seed, stream, identity, step, mean):  # type: ignore[no-untyped-def]
+    """One Poisson count; means above the largest are drawn in parts."""
+    if mean <= 0.0:
+        return 0
+    count = 0
+    # Blocks from the top, so that parts never meet the blocks that time the events.
+    part = np.uint64(0xFFFFFFFF)
+    while mean > _LARGEST_MEAN:
+        u, _ = _uniform_pair(seed, stream, identity, step, part)
+        count += _poisson_by_inversion(_LARGEST_MEAN, u)
+        mean -= _LARGEST_MEAN
+        part -= np.uint64(1)
+    u, _ = _uniform_pair(seed, stream, identity, step, part)
+    return count + _poisson_by_inversion(mean, u)
+
+
+@njit(cache=True)
+def _normals(seed, stream, step, out):  # type: ignore[no-untyped-def]
+    for i in range(out.size):
+        u, v = _uniform_pair(seed, stream, i, step, 0)
+        out[i] = np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v)
+
+
+@njit(cache=True)
+def _count_all(seed, stream, identities, first_step, means, counts):  # type: ignore[no-untyped-def]
+    n_events = 0
+    for s in range(means.shape[0]):
+        total = means[s, -1]
+        for c in range(identities.size):
+            counts[s, c] = _poisson(seed, stream, identities[c], first_step + s, total)
+            n_events += counts[s, c]
+    return n_events
+
+
+@njit(cache=True)
+def _place_all(seed, stream, identities, first_step, means, counts, cell, source, when):  # type: ignore[no-untyped-def]
+    n = 0
+    for s in range(means.shape[0]):
+        cumulated = means[s]
+        for c in range(identities.size):
+            for k in range(counts[s, c]):
+                u, v = _uniform_pair(seed, stream, identities[c], first_step + s, k)
+                cell[n] = c
+                # Which source: the first whose cumulated mean exceeds the draw.
+                source[n] = np.searchsorted(cumulated, v * cumulated[-1], side="right")
+                when[n] = first_step + s + u
+                n += 1
+
+
+def normal(seed: int, stream: int, n: int, step: int) -> NDArray[np.float64]:
+    """Standard normal numbers of one step, by the Box-Muller transform.
+
+    Args:
+        seed: Seed of the run.
+        stream: Stream, see the module.
+        n: How many; number ``i`` belongs to identity ``i``.
+        step: Mean-field step.
+
+    Returns:
+        Shape ``(n,)``.
+    """
+    out = np.empty(n)
+    _normals(np.uint64(seed), np.uint64(stream), np.uint64(step), out)
+    return out
+
+
+def poisson_events(
+    seed: int,
+    stream: int,
+    identities: NDArray[np.int64],
+    first_step: int,
+    mean_counts: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Events of independent Poisson processes, one per (cell, source), over several steps.
+
+    Each cell draws the count of all its sources together and then the source of each event:
+    by the superposition theorem the trains are independent Poisson processes of the given
+    means, at the cost of one draw per cell and step instead of one per source (Kingman 1993,
+    Poisson Processes, sec. 2.2 and 5.1).
+
+    Args:
+        seed: Seed of the run.
+        stream: Stream of the projection.
+        identities: Global ids of the target cells, shape ``(n_cells,)``.
+        first_step: Mean-field step of the first row.
+        mean_counts: Expected events per step from each source, shape ``(n_steps, n_sources)``.
+
+    Returns:
+        Cell index, source index and time of each event, shape ``(n_events,)``; time in steps
+        since the start of the run, inside the step. Ordered by step, then cell.
+    """
+    cumulated = np.cumsum(mean_counts, axis=1)
+    key = np.uint64(seed), np.uint64(stream), identities.astype(np.uint64), np.uint64(first_step)
+    counts = np.empty((mean_counts.shape[0], identities.size), dtype=np.int64)
+    n_events = _count_all(*key, cumulated, counts) if mean_counts.shape[1] else 0
+    cell = np.empty(n_events, dtype=np.int64)
+    source = np.empty(n_events, dtype=np.int64)
+    when = np.empty(n_events)
+    if n_events:
+        _place_all(*key, cumulated, counts, cell, source, when)
+    return cell, source, when

@@ -1,0 +1,42 @@
+"""Where the wall time of one rank goes; the phases add up to the whole by construction."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PHASES = ("build", "compute", "transform", "exchange", "wait", "record")
+
+
+class Stopwatch:
+    """Attribute every moment since creation to exactly one phase.
+
+    ``build`` until the run starts, ``compute`` inside TVB's step or NEURON's ``psolve``,
+    ``transform`` between rates and spikes, ``exchange`` packing and sending, ``wait`` for the
+    peer, ``record`` writing results and everything else.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = dict.fromkeys(PHASES, 0.0)
+        self._phase = "build"
+        self._since = self._start = time.perf_counter()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Attribute the block to ``name``; nested blocks belong to the inner phase."""
+        before = self._phase
+        self.switch(name)
+        try:
+            yield
+        finally:
+            self.switch(before)
+
+    def switch(self, name: str) -> None:
+        """End the current phase and begin another."""
+        now = time.perf_counter()
+        self._seconds[self._phase] += now - self._since
+        self._phase, self._since = name, now
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds per phase so far, s; their sum is the wall time since creation."""
+        self.switch(self._phase)
+        return dict(self._seconds)
