@@ -110,8 +110,8 @@ class SyncClock:
 
     @property
     def window_ms(self) -> float:
-        """Length of a full window, ms."""
-        return self.window_steps * self.dt_ms
+        """Length of a full window, ms, without the last bits of a product of decimals."""
+        return round(self.window_steps * self.dt_ms, 9)
 
     @property
     def n_windows(self) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
-from cosim.signals import Packet, PacketLayout, RateSignal, SpikeCounts
+from cosim.signals import Packet, PacketLayout, SpikeCounts, SpikeEvents
 
 
 class Samples(Protocol):
@@ -97,6 +97,9 @@ class Group(Protocol):
     def sum(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Element-wise sum over ranks, on every rank. Integers, so that order cannot matter."""
 
+    def gather(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Every rank's values, in rank order, on rank 0; an empty list elsewhere."""
+
     def barrier(self) -> None:
         """Wait until every rank of the group is here."""
 
@@ -104,8 +107,17 @@ class Group(Protocol):
 class CountsToRate(Protocol):
     """Turns spike counts into rates, window after window."""
 
-    def __call__(self, counts: SpikeCounts) -> RateSignal:
-        """Rates of the same window."""
+    def __call__(self, counts: SpikeCounts) -> NDArray[np.float64]:
+        """Rates over each step, shape ``(n_steps, n_populations)``, Hz."""
+
+
+class RatesToSpikes(Protocol):
+    """Turns the rates of source regions into spikes of target cells."""
+
+    def __call__(
+        self, rates_hz: NDArray[np.float64], start_step: int, dt_ms: float
+    ) -> SpikeEvents:
+        """Events of the local cells for rates ``(n_steps, n_sources)`` that begin at a step."""
 
 
 class RateToGating(Protocol):

@@ -93,6 +93,21 @@ class SpikeCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class SpikeEvents:
+    """Spikes to deliver within one window.
+
+    Attributes:
+        cell: Index into the target cells, shape ``(n_events,)``.
+        source: Index into the source regions, same shape.
+        times_ms: Delivery time, ms since the start of the run, same shape.
+    """
+
+    cell: NDArray[np.int64]
+    source: NDArray[np.int64]
+    times_ms: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class Packet:
     """All that one participant tells the other after one window.
 

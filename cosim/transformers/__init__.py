@@ -1,0 +1,1 @@
+"""What turns rates into spikes and spikes into rates; one file each."""

@@ -1,0 +1,1 @@
+"""How packets travel: within a process, or between MPI ranks."""

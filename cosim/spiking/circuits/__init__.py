@@ -1,0 +1,3 @@
+"""Circuits that come with the package, one a file; importing this registers them."""
+
+from cosim.spiking.circuits import balanced_ei as balanced_ei

@@ -1,0 +1,169 @@
+"""From a plan to simulators: the one place where the sides are put together."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.meanfield.monitors import build_monitors
+from cosim.meanfield.network import MeanFieldNetwork
+from cosim.meanfield.participant import GatedRate, TvbParticipant
+from cosim.plan import Plan
+from cosim.plan_circuits import CircuitPlan, Drive
+from cosim.protocols import Group
+from cosim.recorder import Recorder
+from cosim.signals import PacketLayout
+from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.participant import Projection, SpikingParticipant
+from cosim.stopwatch import Stopwatch
+from cosim.transformers.rate_to_gating import RateToGating
+from cosim.transformers.rate_to_poisson import RateToPoisson
+from cosim.transformers.spikes_to_rate import SpikesToRate
+
+_NOTHING = PacketLayout("NEURON", ())
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """What each side tells the other.
+
+    Attributes:
+        to_circuits: TVB's packets.
+        to_brain: NEURON's packets.
+    """
+
+    to_circuits: PacketLayout
+    to_brain: PacketLayout
+
+
+def layouts(plan: Plan) -> Layouts:
+    """What each side of a run tells the other."""
+    if plan.circuits is None:
+        return Layouts(PacketLayout("TVB", ()), _NOTHING)
+    return Layouts(plan.circuits.to_circuits, plan.circuits.to_brain)
+
+
+def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbParticipant:
+    """The mean-field side.
+
+    Args:
+        plan: What to run.
+        recorder: Gets the monitors' samples; the monitors are declared here.
+        stopwatch: Attributes the time spent.
+    """
+    brain = plan.experiment.brain
+    periods_ms = {name: monitor.period_ms for name, monitor in brain.monitors.items()}
+    network = MeanFieldNetwork(
+        plan.connectome,
+        plan.family,
+        plan.parameters,
+        brain.dt_ms,
+        plan.experiment.seed,
+        plan.sigma,
+        plan.initial,
+        build_monitors(periods_ms),
+    )
+    for name, period_ms in periods_ms.items():
+        recorder.declare_series(name, plan.family.variables, network.regions, period_ms)
+    both = layouts(plan)
+    limits = plan.experiment.limits
+    return TvbParticipant(
+        network,
+        outgoing=both.to_circuits,
+        incoming=both.to_brain,
+        gates=_gates(plan, both.to_brain),
+        samples=recorder,
+        stopwatch=stopwatch,
+        rate_ceiling_hz=limits.rate_hz,
+        clipped_fraction=limits.clipped_fraction,
+    )
+
+
+def _gates(plan: Plan, to_brain: PacketLayout) -> dict[str, GatedRate]:
+    """Per rate that the circuits provide, the mean field's own gating equation."""
+    model = plan.family.build(plan.parameters)
+    gates = {}
+    for signal in to_brain.signals:
+        gate = plan.family.gates[signal.variable]
+        columns = [plan.connectome.index(region) for region in signal.regions]
+        row = plan.family.gating.index(gate.variable)
+
+        def at(name: str, columns: list[int] = columns) -> NDArray[np.float64]:
+            value = np.asarray(getattr(model, name), dtype=np.float64).ravel()
+            return value[columns] if value.size > 1 else value
+
+        gates[signal.variable] = GatedRate(
+            gate.variable,
+            RateToGating(
+                at(gate.tau), at(gate.gamma), gate.saturating, plan.initial[row, columns]
+            ),
+        )
+    return gates
+
+
+def build_neuron(
+    plan: Plan, circuits: CircuitPlan, group: Group, recorder: Recorder, stopwatch: Stopwatch
+) -> tuple[SpikingParticipant, NeuronEngine]:
+    """The spiking side.
+
+    Args:
+        plan: What to run.
+        circuits: Its circuits.
+        group: The ranks that share the network.
+        recorder: Gets the spikes on the group's root; the populations are declared here.
+        stopwatch: Attributes the time spent.
+
+    Returns:
+        The participant, and the engine for whoever has to close it.
+    """
+    dt_ms = plan.experiment.brain.dt_ms
+    engine = NeuronEngine(
+        circuits.composition,
+        dt_ms=circuits.dt_ms,
+        mean_field_dt_ms=dt_ms,
+        seed=plan.experiment.seed,
+    )
+    for label in engine.populations:
+        recorder.declare_population(label, engine.n_cells(label))
+    initial_hz = {
+        (rate, region): float(
+            plan.initial_rates_hz[plan.family.rates.index(rate), plan.connectome.index(region)]
+        )
+        for rate, region in circuits.origin
+    }
+    participant = SpikingParticipant(
+        engine,
+        group,
+        incoming=circuits.to_circuits,
+        outgoing=circuits.to_brain,
+        origin=circuits.origin,
+        projections=[_projection(drive, plan.experiment.seed) for drive in circuits.drives],
+        initial_hz=initial_hz,
+        to_rate=SpikesToRate,
+        samples=recorder,
+        stopwatch=stopwatch,
+        rate_ceiling_hz=plan.experiment.limits.rate_hz,
+        dt_ms=dt_ms,
+        window_steps=plan.clock.window_steps,
+    )
+    return participant, engine
+
+
+def _projection(drive: Drive, seed: int) -> Projection:
+    return Projection(
+        population=drive.population,
+        receptor=drive.receptor,
+        variable=drive.variable,
+        sources=drive.sources,
+        delays=drive.delays,
+        weights_uS=drive.weights_uS,
+        gains=drive.gains,
+        to_spikes=partial(_to_poisson, seed, drive.number, drive.trains),
+    )
+
+
+def _to_poisson(
+    seed: int, projection: int, trains: int, gids: NDArray[np.int64]
+) -> RateToPoisson:
+    return RateToPoisson(seed, projection, gids, trains)

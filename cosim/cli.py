@@ -1,0 +1,180 @@
+"""The command line: run, check, circuits, report."""
+
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cosim import __version__
+from cosim.errors import ConfigurationError, CosimError
+from cosim.experiment_file import load
+from cosim.transport.launcher import launched_rank
+
+app = typer.Typer(
+    name="cosim",
+    help="Co-simulate The Virtual Brain with NetPyNE/NEURON.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, e.g. brain.parameters.G=0.3."),
+]
+_File = Annotated[Path, typer.Argument(metavar="FILE", help="Experiment file (YAML).")]
+_Traceback = Annotated[
+    bool, typer.Option("--traceback", help="On failure show where it came from.")
+]
+
+
+@contextmanager
+def _one_line_errors(show_traceback: bool) -> Iterator[None]:
+    """Turn an error into one line per cause and an exit status: 2 for a mistake, 1 for a failure."""
+    try:
+        yield
+    except CosimError as error:
+        if show_traceback:
+            traceback.print_exc()
+        problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
+        # Every rank finds the same mistake; one of them says so.
+        if launched_rank() == 0:
+            for problem in problems:
+                typer.echo(f"cosim: {problem}", err=True)
+        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
+    except KeyboardInterrupt:
+        typer.echo("cosim: interrupted", err=True)
+        raise typer.Exit(130) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if show_traceback:
+            raise
+        notes = " ".join(getattr(error, "__notes__", []))
+        text = " ".join(str(error).split())
+        where = notes.removeprefix("cosim: ")
+        typer.echo(
+            f"cosim: {where + ': ' if where else ''}{type(error).__name__}: {text} "
+            f"(--traceback shows where)",
+            err=True,
+        )
+        raise typer.Exit(1) from None
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    file: _File,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for results [results/NAME_OF_FILE]."),
+    ] = None,
+    set_: _Set = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the results in that folder.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Under mpirun: longest wait for the other side, s.")
+    ] = 300.0,
+    report: Annotated[bool, typer.Option(help="Write report.html and report.png.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    show_traceback: _Traceback = False,
+) -> None:
+    """Run an experiment: here, or under mpirun with TVB on the last rank."""
+    with _one_line_errors(show_traceback):
+        if not timeout > 0:
+            raise ConfigurationError(f"--timeout = {timeout:g}: must be above 0 s.")
+        directory = Path("results") / file.stem if output is None else output
+        experiment = load(file, set_ or ())
+        from cosim.runner import run as run_experiment
+
+        result = run_experiment(
+            experiment, directory, overwrite=overwrite, timeout_s=timeout, quiet=quiet
+        )
+        if launched_rank() != 0:
+            return
+        if report:
+            from cosim.report import write_report
+
+            write_report(directory)
+        if not quiet:
+            typer.echo(_closing_lines(result.provenance, directory, report))
+
+
+def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:
+    wall_s, duration_ms = provenance["wall_s"], provenance["duration_ms"]
+    build_s = min(entry["build"] for entry in provenance["timing"])
+    lines = [
+        f"{duration_ms:g} ms simulated in {wall_s - build_s:.2f} s after {build_s:.1f} s of build, "
+        f"on {provenance['ranks']} rank(s); window {provenance['window_ms']:g} ms.",
+        f"Results: {directory}/",
+    ]
+    if report:
+        lines.append(f"Report:  {directory / 'report.html'}")
+    return "\n".join(lines)
+
+
+@app.command()
+def check(file: _File, set_: _Set = None, show_traceback: _Traceback = False) -> None:
+    """Find every mistake of an experiment file; nothing is simulated."""
+    with _one_line_errors(show_traceback):
+        experiment = load(file, set_ or ())
+        from cosim.plan import plan, resolved_summary
+
+        for key, value in resolved_summary(plan(experiment)).items():
+            typer.echo(f"{key}: {value}")
+        typer.echo("No mistake found.")
+
+
+@app.command()
+def circuits(
+    name: Annotated[str | None, typer.Argument(help="A circuit, for its parameters.")] = None,
+    show_traceback: _Traceback = False,
+) -> None:
+    """List the circuits that can be named in an experiment file."""
+    with _one_line_errors(show_traceback):
+        from cosim.spiking.circuit import circuits as registered
+
+        chosen = registered if name is None else {name: registered[name]}
+        for circuit, builder in chosen.items():
+            typer.echo(f"{circuit}: {_first_line(builder)}")
+            if name is not None:
+                typer.echo(_parameters(builder))
+
+
+def _first_line(builder: Callable[..., Any]) -> str:
+    return (builder.__doc__ or "").strip().splitlines()[0]
+
+
+def _parameters(builder: Callable[..., Any]) -> str:
+    import inspect
+
+    text = inspect.getdoc(builder) or ""
+    values = ", ".join(
+        f"{p.name} = {p.default!r}" for p in inspect.signature(builder).parameters.values()
+    )
+    return f"\n{text}\n\nDefaults: {values or 'none'}"
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    show_traceback: _Traceback = False,
+) -> None:
+    """Write report.html and report.png from the results in a folder."""
+    with _one_line_errors(show_traceback):
+        from cosim.report import write_report
+
+        typer.echo(f"Report: {write_report(directory)}")

@@ -1,0 +1,283 @@
+"""Reduced Wong-Wang models for TVB that also carry their firing rates.
+
+They are TVB's own models with the population rates as additional, non-integrated state variables:
+after the step from t to t + dt, ``R`` holds the rate over that step, H of the state and the delayed
+coupling at t. So rates can cross to a spiking circuit and be seen by every TVB monitor.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import float64, guvectorize, njit
+from numpy.typing import NDArray
+from tvb.basic.neotraits.api import Final, List, NArray
+from tvb.simulator.models.wong_wang import ReducedWongWang
+from tvb.simulator.models.wong_wang_exc_inh import ReducedWongWangExcInh
+
+from cosim.errors import ConfigurationError
+from cosim.registry import unknown_name
+
+
+@njit(cache=True, inline="always")
+def _transfer(x, d):  # type: ignore[no-untyped-def]
+    """H = x / (1 - exp(-d x)); at x -> 0 its limit, where the quotient is 0/0."""
+    # Below 1e-9 / d the limit 1/d + x/2 and the quotient agree to rounding.
+    if abs(d * x) < 1e-9:
+        return 1.0 / d + 0.5 * x
+    return x / (1.0 - np.exp(-d * x))
+
+
+@guvectorize(
+    [(float64[:],) * 22], "(n),(m)" + ",()" * 19 + "->(n)", nopython=True, cache=True
+)
+def _exc_inh(S, c, ae, be, de, ge, te, wp, we, jn, ai, bi, di, gi, ti, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
+    # Terms in TVB's order, so that trajectories agree to the last bit.
+    cc = g[0] * jn[0] * c[0]
+    jnSe = jn[0] * S[0]
+    x = wp[0] * jnSe - ji[0] * S[1] + we[0] * io[0] + cc + ie[0]
+    out[0] = -(S[0] / te[0]) + (1.0 - S[0]) * _transfer(ae[0] * x - be[0], de[0]) * ge[0]
+    x = jnSe - S[1] + wi[0] * io[0] + lam[0] * cc
+    out[1] = -(S[1] / ti[0]) + _transfer(ai[0] * x - bi[0], di[0]) * gi[0]
+
+
+@guvectorize(
+    [(float64[:],) * 18], "(n),(m)" + ",()" * 15 + "->(n)", nopython=True, cache=True
+)
+def _exc_inh_rates(S, c, ae, be, de, wp, we, jn, ai, bi, di, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
+    cc = g[0] * jn[0] * c[0]
+    jnSe = jn[0] * S[0]
+    x = wp[0] * jnSe - ji[0] * S[1] + we[0] * io[0] + cc + ie[0]
+    out[0] = _transfer(ae[0] * x - be[0], de[0])
+    x = jnSe - S[1] + wi[0] * io[0] + lam[0] * cc
+    out[1] = _transfer(ai[0] * x - bi[0], di[0])
+
+
+@guvectorize(
+    [(float64[:],) * 12], "(n),(m)" + ",()" * 9 + "->(n)", nopython=True, cache=True
+)
+def _one_state(S, c, a, b, d, gamma, tau, w, j, io, g, out):  # type: ignore[no-untyped-def]
+    x = w[0] * j[0] * S[0] + io[0] + j[0] * (g[0] * c[0])
+    h = _transfer(a[0] * x - b[0], d[0])
+    out[0] = -(S[0] / tau[0]) + (1.0 - S[0]) * h * gamma[0]
+
+
+@guvectorize(
+    [(float64[:],) * 10], "(n),(m)" + ",()" * 7 + "->(n)", nopython=True, cache=True
+)
+def _one_state_rate(S, c, a, b, d, w, j, io, g, out):  # type: ignore[no-untyped-def]
+    x = w[0] * j[0] * S[0] + io[0] + j[0] * (g[0] * c[0])
+    out[0] = _transfer(a[0] * x - b[0], d[0])
+
+
+def _rows(state: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(variable, region, 1) as (region, variable), what the compiled equations read."""
+    return state.reshape(state.shape[:-1]).T
+
+
+class _WithRates:
+    """What both models add: rates are filled in before each step and left out of the equations."""
+
+    def update_state_variables_before_integration(
+        self,
+        state: NDArray[np.float64],
+        coupling: NDArray[np.float64],
+        local_coupling: float = 0.0,
+        stimulus: float = 0.0,
+    ) -> None:
+        # In place, and None returned: TVB then spares itself clipping the whole state twice a step.
+        n = self.nintvar  # type: ignore[attr-defined]
+        state[n:] = self.rates_hz(state[:n], coupling)  # type: ignore[attr-defined]
+
+    def update_state_variables_after_integration(self, state: NDArray[np.float64]) -> None:
+        return None
+
+
+class ExcInhWithRates(_WithRates, ReducedWongWangExcInh):
+    """TVB's two-state model (Deco et al. 2014) with its rates R_e, R_i in Hz."""
+
+    state_variables = ("S_e", "S_i", "R_e", "R_i")
+    non_integrated_variables = ("R_e", "R_i")
+    _nvar = 4
+    variables_of_interest = List(
+        of=str,
+        choices=("S_e", "S_i", "R_e", "R_i"),
+        default=("S_e", "S_i", "R_e", "R_i"),
+    )
+    state_variable_range = Final(
+        default={
+            "S_e": np.array([0.0, 1.0]),
+            "S_i": np.array([0.0, 1.0]),
+            "R_e": np.array([0.0, 100.0]),
+            "R_i": np.array([0.0, 100.0]),
+        }
+    )
+
+    def dfun(
+        self,
+        x: NDArray[np.float64],
+        c: NDArray[np.float64],
+        local_coupling: float = 0.0,
+        **_: Any,
+    ) -> NDArray[np.float64]:
+        """Time derivative of S_e, S_i, shape ``(2, n_regions, 1)``, per ms."""
+        out = _exc_inh(
+            _rows(x), _rows(c), self.a_e, self.b_e, self.d_e, self.gamma_e, self.tau_e, self.w_p,
+            self.W_e, self.J_N, self.a_i, self.b_i, self.d_i, self.gamma_i, self.tau_i, self.W_i,
+            self.J_i, self.G, self.lamda, self.I_o, self.I_ext,
+        )  # fmt: skip
+        return out.T[..., np.newaxis]
+
+    def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+        """R_e, R_i for gating ``(2, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
+        out = _exc_inh_rates(
+            _rows(S), _rows(c), self.a_e, self.b_e, self.d_e, self.w_p, self.W_e, self.J_N,
+            self.a_i, self.b_i, self.d_i, self.W_i, self.J_i, self.G, self.lamda, self.I_o,
+            self.I_ext,
+        )  # fmt: skip
+        return out.T[..., np.newaxis]
+
+
+class OneStateWithRate(_WithRates, ReducedWongWang):
+    """The one-state model (Deco et al. 2013) with its rate R in Hz and a global coupling G.
+
+    TVB's own class counts in kHz and ms; here ``a`` (Hz/nA), ``b`` (Hz), ``d`` (s) and ``gamma``
+    carry the same numbers in Hz, so that R is in Hz. The equations are TVB's with ``G * c`` for
+    the coupling; the defaults are those of the parameter table of Deco et al. (2013) with the
+    recurrence w = .9 and I_o = .3 nA of the bistable regime.
+    """
+
+    a = NArray(default=np.array([270.0]), doc="Input gain, Hz/nA.")
+    b = NArray(default=np.array([108.0]), doc="Input shift, Hz.")
+    d = NArray(default=np.array([0.154]), doc="Input scaling, s.")
+    gamma = NArray(default=np.array([0.641e-3]), doc="Kinetic parameter, dimensionless per Hz ms.")
+    w = NArray(default=np.array([0.9]), doc="Local excitatory recurrence.")
+    I_o = NArray(default=np.array([0.3]), doc="External input, nA.")
+    G = NArray(default=np.array([2.0]), doc="Global coupling.")
+
+    state_variables = ("S", "R")
+    non_integrated_variables = ("R",)
+    _nvar = 2
+    variables_of_interest = List(of=str, choices=("S", "R"), default=("S", "R"))
+    state_variable_range = Final(
+        default={"S": np.array([0.0, 1.0]), "R": np.array([0.0, 100.0])}
+    )
+
+    def dfun(
+        self, x: NDArray[np.float64], c: NDArray[np.float64], local_coupling: float = 0.0
+    ) -> NDArray[np.float64]:
+        """Time derivative of S, shape ``(1, n_regions, 1)``, per ms."""
+        out = _one_state(
+            _rows(x), _rows(c), self.a, self.b, self.d, self.gamma, self.tau_s, self.w, self.J_N,
+            self.I_o, self.G,
+        )  # fmt: skip
+        return out.T[..., np.newaxis]
+
+    def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+        """R for gating ``(1, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
+        out = _one_state_rate(
+            _rows(S), _rows(c), self.a, self.b, self.d, self.w, self.J_N, self.I_o, self.G
+        )
+        return out.T[..., np.newaxis]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How a rate drives its gating variable: dS/dt = -S/tau + (1 - S or 1) gamma R.
+
+    Attributes:
+        variable: The gating variable, such as ``S_e``.
+        tau: Name of the model's time constant, ms.
+        gamma: Name of the model's kinetic parameter.
+        saturating: Whether the factor (1 - S) is there.
+    """
+
+    variable: str
+    tau: str
+    gamma: str
+    saturating: bool
+
+
+@dataclass(frozen=True)
+class ModelFamily:
+    """What the rest of the program needs to know of a TVB model.
+
+    Attributes:
+        name: Name in the experiment file.
+        tvb_class: The TVB model.
+        gating: Integrated state variables, in order.
+        rates: Rate variables, in order.
+        gates: Per rate variable, the gating variable that it drives.
+        coupling: The gating variable that other regions feel.
+        parameters: Names of the parameters that a user may set.
+    """
+
+    name: str
+    tvb_class: type[Any]
+    gating: tuple[str, ...]
+    rates: tuple[str, ...]
+    gates: Mapping[str, Gate]
+    coupling: str
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """All state variables, in TVB's order."""
+        return self.gating + self.rates
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters that a user may set."""
+        hidden = {"sigma_noise", "variables_of_interest", "gid"}
+        numbers = (
+            name
+            for name in self.tvb_class.declarative_attrs
+            if isinstance(getattr(self.tvb_class, name, None), NArray)
+        )
+        return tuple(sorted(set(numbers) - hidden))
+
+    def build(self, parameters: Mapping[str, Any]) -> Any:
+        """A TVB model instance.
+
+        Args:
+            parameters: Scalar or ``(n_regions,)`` per name.
+        """
+        arrays = {name: np.atleast_1d(np.asarray(v, float)) for name, v in parameters.items()}
+        return self.tvb_class(**arrays)
+
+
+MODELS: dict[str, ModelFamily] = {
+    family.name: family
+    for family in (
+        ModelFamily(
+            "reduced_wong_wang_exc_inh",
+            ExcInhWithRates,
+            ("S_e", "S_i"),
+            ("R_e", "R_i"),
+            {
+                "R_e": Gate("S_e", "tau_e", "gamma_e", saturating=True),
+                "R_i": Gate("S_i", "tau_i", "gamma_i", saturating=False),
+            },
+            "S_e",
+        ),
+        ModelFamily(
+            "reduced_wong_wang",
+            OneStateWithRate,
+            ("S",),
+            ("R",),
+            {"R": Gate("S", "tau_s", "gamma", saturating=True)},
+            "S",
+        ),
+    )
+}
+
+
+def model_family(name: str) -> ModelFamily:
+    """The model of a name.
+
+    Raises:
+        ConfigurationError: If there is no such model.
+    """
+    if name not in MODELS:
+        raise ConfigurationError(f"brain.model: {unknown_name('model', name, MODELS)}")
+    return MODELS[name]

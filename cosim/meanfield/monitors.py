@@ -1,0 +1,67 @@
+"""TVB's monitors by the names of an experiment file, their periods checked instead of rounded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tvb.simulator import monitors as tvb_monitors
+
+from cosim.clock import whole_steps
+from cosim.errors import ConfigurationError
+from cosim.registry import unknown_name
+
+MONITORS: dict[str, type[Any]] = {
+    "raw": tvb_monitors.Raw,
+    "subsample": tvb_monitors.SubSample,
+    "temporal_average": tvb_monitors.TemporalAverage,
+    "bold": tvb_monitors.Bold,
+}
+
+# TVB's Bold averages over 4 ms before it convolves, and rounds that to whole steps.
+_BOLD_INTERIM_MS = 4.0
+
+
+def check_monitor(name: str, period_ms: float, dt_ms: float) -> list[str]:
+    """One line per reason why TVB could not sample as asked; none if it can.
+
+    Args:
+        name: Monitor name.
+        period_ms: Sampling period, ms.
+        dt_ms: Mean-field step, ms.
+    """
+    where = f"brain.monitors.{name}"
+    if name not in MONITORS:
+        return [f"brain.monitors: {unknown_name('monitor', name, MONITORS)}"]
+    n_steps = whole_steps(period_ms, dt_ms)
+    if not n_steps:
+        nearest = max(round(period_ms / dt_ms), 1) * dt_ms
+        return [
+            f"{where}.period_ms = {period_ms:g} is not a whole number of steps of brain.dt_ms = "
+            f"{dt_ms:g}; the nearest is {nearest:g}."
+        ]
+    if name == "raw" and n_steps != 1:
+        return [
+            f"{where}.period_ms = {period_ms:g}: raw keeps every step, so its period is "
+            f"brain.dt_ms = {dt_ms:g}; take subsample for a longer one."
+        ]
+    if name == "bold" and not whole_steps(_BOLD_INTERIM_MS, dt_ms):
+        return [
+            f"{where}: TVB averages BOLD over {_BOLD_INTERIM_MS:g} ms first, which is not a whole "
+            f"number of steps of brain.dt_ms = {dt_ms:g}; take a dt_ms that divides "
+            f"{_BOLD_INTERIM_MS:g}, such as 0.1."
+        ]
+    return []
+
+
+def build_monitors(periods_ms: Mapping[str, float]) -> dict[str, Any]:
+    """TVB monitors that record every variable of the model.
+
+    Args:
+        periods_ms: Sampling period per monitor name, ms.
+
+    Raises:
+        ConfigurationError: If a name is unknown.
+    """
+    for name in periods_ms:
+        if name not in MONITORS:
+            raise ConfigurationError(*check_monitor(name, 1.0, 1.0))
+    return {name: MONITORS[name](period=float(period)) for name, period in periods_ms.items()}

@@ -1,0 +1,186 @@
+"""TVB as one participant of the coupled run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.clock import SyncWindow
+from cosim.errors import SimulationError
+from cosim.meanfield.network import MeanFieldNetwork
+from cosim.protocols import RateToGating, Samples
+from cosim.rate_ceiling import RateCeiling
+from cosim.signals import Packet, PacketLayout
+from cosim.stopwatch import Stopwatch
+
+NAME = "TVB"
+
+# A share of clipped steps is only judged once it is not a matter of a few steps.
+_CLIPS_JUDGED_AFTER = 10_000
+
+
+@dataclass(frozen=True)
+class GatedRate:
+    """How an incoming rate becomes the gating variable that other regions feel.
+
+    Attributes:
+        variable: Gating variable, such as ``S_e``.
+        transformer: Continues from its own state, window after window.
+    """
+
+    variable: str
+    transformer: RateToGating
+
+
+class TvbParticipant:
+    """The mean-field network, in which the peer's regions follow what the peer reports.
+
+    Args:
+        network: The network.
+        outgoing: Variables and regions that the peer is told.
+        incoming: What the peer tells; its regions are the replaced ones.
+        gates: Per incoming rate variable, the gating variable that it drives.
+        samples: Where monitor samples go.
+        stopwatch: Attributes the time spent.
+        rate_ceiling_hz: Limit on every population's rate, Hz.
+        clipped_fraction: Limit on the share of (step, region) pairs that were clipped.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        network: MeanFieldNetwork,
+        outgoing: PacketLayout,
+        incoming: PacketLayout,
+        gates: Mapping[str, GatedRate],
+        samples: Samples,
+        stopwatch: Stopwatch,
+        rate_ceiling_hz: float,
+        clipped_fraction: float,
+    ):
+        self._network = network
+        self.outgoing = outgoing
+        self._gates = dict(gates)
+        self._samples = samples
+        self._stopwatch = stopwatch
+        self._clipped_limit = clipped_fraction
+        regions, variables = network.regions, network.family.variables
+        replaced = {region for signal in incoming.signals for region in signal.regions}
+        self._replaced = np.array([i for i, r in enumerate(regions) if r in replaced], dtype=int)
+        self._own = np.array([i for i, r in enumerate(regions) if r not in replaced], dtype=int)
+        self._row = {name: variables.index(name) for name in variables}
+        self._columns = {
+            (layout, signal.variable): np.array([regions.index(r) for r in signal.regions], int)
+            for layout, packet in (("out", outgoing), ("in", incoming))
+            for signal in packet.signals
+        }
+        self._rate_rows = [self._row[name] for name in network.family.rates]
+        labels = [f"{v} of region {regions[i]!r}" for v in network.family.rates for i in self._own]
+        self._ceiling = RateCeiling(tuple(labels), rate_ceiling_hz, network.dt_ms)
+        self._pending: tuple[SyncWindow, NDArray[np.float64]] | None = None
+
+    def start(self) -> Packet:
+        """The initial rates, as if they had held for ever before t = 0."""
+        window = SyncWindow(-1, -1, 1, self._network.dt_ms)
+        initial = self._network.initial_state()
+        return self._pack(window, initial[np.newaxis])
+
+    def advance(self, window: SyncWindow, incoming: Packet) -> Packet:
+        """Complete the window before with the peer's packet, then integrate this one."""
+        self._complete(incoming)
+        with self._stopwatch.phase("compute"):
+            states = self._network.advance(window)
+        self._check(window, states)
+        self._pending = window, states
+        with self._stopwatch.phase("transform"):
+            return self._pack(window, states)
+
+    def finish(self, incoming: Packet) -> None:
+        """Complete the last window."""
+        self._complete(incoming)
+        self._judge_clips(final=True)
+
+    def summary(self) -> dict[str, object]:
+        """Steps done and steps clipped."""
+        clipped = self._network.n_clipped
+        return {
+            "steps": self._network.step,
+            "time_ms": self._network.step * self._network.dt_ms,
+            "clipped_steps": {
+                self._network.regions[i]: int(clipped[i]) for i in self._own if clipped[i]
+            },
+        }
+
+    def _pack(self, window: SyncWindow, states: NDArray[np.float64]) -> Packet:
+        signals = tuple(
+            layout.build(
+                window, states[:, self._row[layout.variable], self._columns["out", layout.variable]]
+            )
+            for layout in self.outgoing.signals
+        )
+        return Packet(window.index + 1, self.name, signals)
+
+    def _check(self, window: SyncWindow, states: NDArray[np.float64]) -> None:
+        # A sum is NaN or infinite as soon as one term is.
+        if not np.isfinite(states.sum()):
+            own = states[:, :, self._own]
+            bad = np.argwhere(~np.isfinite(own))
+            if bad.size:
+                step, row, column = bad[0]
+                region = self._network.regions[self._own[column]]
+                raise SimulationError(
+                    f"{self._network.family.variables[row]} of region {region!r} became "
+                    f"{own[step, row, column]:g} at t = "
+                    f"{(window.start_step + step + 1) * window.dt_ms:g} ms; lower brain.dt_ms, "
+                    f"G or the noise."
+                )
+        rates = states[:, self._rate_rows][:, :, self._own]
+        self._ceiling.watch(window.start_step, rates.reshape(window.n_steps, -1))
+
+    def _complete(self, incoming: Packet) -> None:
+        if self._pending is None:
+            return
+        window, states = self._pending
+        self._pending = None
+        if self._replaced.size:
+            with self._stopwatch.phase("transform"):
+                self._replace(window, states, incoming)
+                self._network.impose(window, self._replaced, states[:, :, self._replaced])
+        with self._stopwatch.phase("compute"):
+            samples = self._network.sample(window, states)
+        with self._stopwatch.phase("record"):
+            for name, (times_ms, values) in samples.items():
+                if times_ms.size:
+                    self._samples.add_series(name, times_ms, values)
+        self._judge_clips(final=False)
+
+    def _replace(
+        self, window: SyncWindow, states: NDArray[np.float64], incoming: Packet
+    ) -> None:
+        """Overwrite the replaced regions' columns with what the peer simulated."""
+        # What a circuit does not provide is unknown, and recorded as such.
+        states[:, :, self._replaced] = np.nan
+        for signal in incoming.signals:
+            columns = self._columns["in", signal.variable]
+            states[:, self._row[signal.variable], columns] = signal.values
+            if signal.variable in self._gates:
+                gate = self._gates[signal.variable]
+                states[:, self._row[gate.variable], columns] = gate.transformer(
+                    signal.values, window.dt_ms
+                )
+
+    def _judge_clips(self, final: bool) -> None:
+        clipped = self._network.n_clipped[self._own]
+        pairs = self._network.step * max(self._own.size, 1)
+        if not (final or pairs >= _CLIPS_JUDGED_AFTER) or pairs == 0:
+            return
+        if clipped.sum() > self._clipped_limit * pairs:
+            worst = self._network.regions[self._own[np.argmax(clipped)]]
+            raise SimulationError(
+                f"{100 * clipped.sum() / pairs:.3g} % of the steps up to t = "
+                f"{self._network.step * self._network.dt_ms:g} ms were clipped to [0, 1] (most in "
+                f"region {worst!r}), above limits.clipped_fraction = {self._clipped_limit:g}; "
+                f"lower brain.noise or brain.parameters.G."
+            )

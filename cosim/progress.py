@@ -1,0 +1,72 @@
+"""How far a run is: a bar on a terminal, plain lines in a batch log, nothing when quiet."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+# A batch log gets a line at every tenth of the run, but not more often than this.
+_LINE_EVERY_S = 2.0
+
+
+class RunProgress:
+    """Report simulated time, real-time factor and time left.
+
+    Args:
+        duration_ms: Simulated time of the whole run, ms.
+        quiet: Report nothing.
+        stream: Where to report; stderr, so that stdout stays for results.
+    """
+
+    def __init__(self, duration_ms: float, quiet: bool, stream: TextIO | None = None):
+        self._duration_ms, self._quiet = duration_ms, quiet
+        self._stream = stream or sys.stderr
+        self._bar: Progress | None = None
+        self._begin = self._last_line = time.monotonic()
+        self._next_tenth = 1
+
+    def __enter__(self) -> Self:
+        self._begin = self._last_line = time.monotonic()
+        if not self._quiet and self._stream.isatty():
+            self._bar = Progress(
+                TextColumn("{task.completed:.0f} of {task.total:.0f} ms"),
+                BarColumn(),
+                TextColumn("{task.fields[factor]}"),
+                TimeRemainingColumn(),
+                console=Console(file=self._stream),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("run", total=self._duration_ms, factor="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, now_ms: float) -> None:
+        """Report that the run has reached ``now_ms``."""
+        if self._quiet:
+            return
+        now = time.monotonic()
+        elapsed = max(now - self._begin, 1e-9)
+        factor = f"{elapsed / (now_ms / 1000.0):.2f} s per simulated second"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=now_ms, factor=factor)
+            return
+        tenth = int(10 * now_ms / self._duration_ms)
+        if tenth < self._next_tenth or (tenth < 10 and now - self._last_line < _LINE_EVERY_S):
+            return
+        self._next_tenth, self._last_line = tenth + 1, now
+        left_s = elapsed * (self._duration_ms / now_ms - 1.0)
+        self._stream.write(
+            f"{now_ms:.0f} of {self._duration_ms:.0f} ms, {factor}, {left_s:.0f} s left\n"
+        )
+        self._stream.flush()

@@ -1,0 +1,97 @@
+"""Facts that a reader needs to trust and repeat a run."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from cosim.config import Experiment
+
+_PACKAGES = (
+    "tvb-netpyne-cosim",
+    "tvb-library",
+    "tvb-data",
+    "netpyne",
+    "neuron",
+    "mpi4py",
+    "numpy",
+    "scipy",
+    "numba",
+)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that a result depends on."""
+    found = {"python": sys.version.split()[0]}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit(folder: Path) -> str | None:
+    """Commit of the repository that holds a folder, with ``+changes`` if it has any; else None."""
+    try:
+        commit, changes = (
+            subprocess.run(  # noqa: S603
+                ["git", "-C", str(folder), *arguments],  # noqa: S607
+                capture_output=True,
+                text=True,
+                timeout=5,
+                check=True,
+            ).stdout.strip()
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "-uno"])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+changes" if changes else "")
+
+
+def facts(
+    experiment: Experiment,
+    window_ms: float,
+    started: datetime,
+    ranks: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """Content of ``provenance.json``.
+
+    Args:
+        experiment: What was run.
+        window_ms: Window that was used, ms.
+        started: When the run began.
+        ranks: One record per rank: ``rank``, ``side``, ``seconds`` per phase, ``participants``.
+
+    Returns:
+        Plain data. ``timing`` has one entry per rank, whose phases add up to its ``total``;
+        ``real_time_factor`` is simulated time over wall time without the build.
+    """
+    timing = [
+        {"rank": r["rank"], "side": r["side"], **r["seconds"], "total": sum(r["seconds"].values())}
+        for r in ranks
+    ]
+    wall_s = max(entry["total"] for entry in timing)
+    running_s = wall_s - min(entry["build"] for entry in timing)
+    participants: dict[str, Any] = {}
+    for record in ranks:
+        for name, summary in record["participants"].items():
+            participants.setdefault(name, summary)
+    return {
+        "experiment": experiment.resolved(),
+        "seed": experiment.seed,
+        "duration_ms": experiment.duration_ms,
+        "window_ms": window_ms,
+        "ranks": len(ranks),
+        "versions": versions(),
+        "git_commit": git_commit(experiment.base),
+        "command": " ".join(sys.argv),
+        "started": started.isoformat(timespec="seconds"),
+        "wall_s": wall_s,
+        "real_time_factor": experiment.duration_ms / 1000.0 / max(running_s, 1e-9),
+        "timing": timing,
+        "participants": participants,
+    }

@@ -1,0 +1,59 @@
+"""Rates of source regions on their way to a target: what was fired tau ago arrives now."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class DelayLine:
+    """A ring buffer of rates, one column per source region.
+
+    Args:
+        initial_hz: Rates at all times before the run, shape ``(n_sources,)``, Hz.
+        longest_delay: Longest delay that will be asked for, steps.
+        longest_window: Longest window that will be pushed, steps.
+    """
+
+    def __init__(self, initial_hz: NDArray[np.float64], longest_delay: int, longest_window: int):
+        self._ring = np.tile(initial_hz, (longest_delay + longest_window, 1))
+        self._next_step = 0
+
+    def push(self, start_step: int, rates_hz: NDArray[np.float64]) -> None:
+        """Append the rates of the next steps.
+
+        Args:
+            start_step: Step of the first row; the one after the last pushed.
+            rates_hz: Shape ``(n_steps, n_sources)``, Hz.
+
+        Raises:
+            ValueError: If a step would be skipped or repeated.
+        """
+        if start_step != self._next_step:
+            raise ValueError(f"Rates of step {start_step} pushed, expected {self._next_step}.")
+        steps = np.arange(start_step, start_step + rates_hz.shape[0])
+        self._ring[steps % self._ring.shape[0]] = rates_hz
+        self._next_step = int(start_step + rates_hz.shape[0])
+
+    def arriving(
+        self, start_step: int, n_steps: int, columns: NDArray[np.int64], delays: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Rates that arrive over some steps: ``R_j(step - delay_j)``.
+
+        Args:
+            start_step: First step.
+            n_steps: Number of steps.
+            columns: Source columns, shape ``(n,)``.
+            delays: Delay of each, steps, shape ``(n,)``; at least ``n_steps`` for what was pushed.
+
+        Returns:
+            Shape ``(n_steps, n)``, Hz.
+
+        Raises:
+            ValueError: If a rate is asked for that has not been pushed yet.
+        """
+        sent = start_step + np.arange(n_steps)[:, None] - delays[None, :]
+        if sent.size and sent.max() >= self._next_step:
+            raise ValueError(
+                f"The rate of step {sent.max()} is needed at step {start_step + n_steps - 1}, "
+                f"but only {self._next_step} steps are known: the window exceeds a delay."
+            )
+        return self._ring[sent % self._ring.shape[0], columns[None, :]]

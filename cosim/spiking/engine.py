@@ -1,0 +1,483 @@
+"""NEURON, built by NetPyNE and driven window by window: the only file that imports either.
+
+How NEURON 9 stamps spikes (fixed step; measured, see tests/cosim/spiking/test_engine_time.py):
+
+* A cell's crossing during step n is found when step n + 1 begins, and stamped with the grid time
+  between them plus 1e-10 ms. So a crossing at the very end of a window is reported in the next.
+* An artificial cell's spike has its own continuous time, and is reported by the window that
+  contains it. One exactly at the end of a window may be reported by either.
+
+A spike therefore belongs to the step that starts at, or contains, its stamp. What a window
+reports of the step after it is held back until then, so each spike counts once, in one step.
+"""
+
+import contextlib
+import gc
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.clock import require_whole_steps
+from cosim.errors import ConfigurationError, CosimError, SimulationError
+from cosim.spiking.chatter import Chatter, one_line, printed_lines, quiet, quiet_library
+from cosim.spiking.coincidence import order_coincident_events
+from cosim.spiking.input_port import InputPort as InputPort
+from cosim.spiking.mpi_library import loaded_mpi_library
+from cosim.spiking.receptors import check_receptor, point_neuron, target_section
+from cosim.spiking.voltage_watch import VoltageWatch
+
+if TYPE_CHECKING:
+    from cosim.spiking.compose import Composition
+
+# h.t is a running sum, off by 5e-6 ms after 100 s; spikes this fraction of a step before a grid
+# time count as on it.
+_GRID_TOLERANCE = 1e-3
+
+
+def _hoc() -> Any:
+    """NEURON's interpreter, imported without a display and without MPI."""
+    os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
+    os.environ["NEURON_INIT_MPI"] = "0"  # load_neuron starts MPI where there is one
+    with quiet():
+        from neuron import h
+    return h
+
+
+def _netpyne_sim() -> Any:
+    _hoc()
+    with quiet():
+        from netpyne import sim
+    return sim
+
+
+def netpyne_specs() -> Any:
+    """NetPyNE's module of NetParams and SimConfig."""
+    _hoc()
+    with quiet():
+        from netpyne import specs
+    return specs
+
+
+def load_neuron(world_size: int) -> None:
+    """Load NEURON; with more than one process, onto the MPI that mpi4py has loaded.
+
+    Collective: every rank of the world calls it, the one that will run TVB too.
+
+    Args:
+        world_size: Processes that mpiexec started; 1 loads NEURON without MPI.
+
+    Raises:
+        CosimError: If NEURON sees another number of processes.
+    """
+    if world_size == 1:
+        _hoc()
+        return
+    library = loaded_mpi_library()
+    if library is not None:
+        # Read when NEURON first touches MPI; without it every rank would run alone, silently.
+        os.environ.setdefault("MPI_LIB_NRN_PATH", library)
+    h = _hoc()
+    with quiet(), quiet_library():
+        h.nrnmpi_init()
+        seen = int(h.ParallelContext().nhost_world())
+    if seen != world_size:
+        raise CosimError(
+            f"NEURON sees {seen} process{'es' * (seen != 1)} but mpiexec started {world_size}: "
+            f"libmpi was not found. Set MPI_LIB_NRN_PATH to the libmpi.so.* of this MPI."
+        )
+
+
+def split_world(n_neuron_ranks: int) -> None:
+    """Make the first ranks one NEURON world and leave each other rank alone. Collective.
+
+    Args:
+        n_neuron_ranks: Ranks 0 to n - 1 of the world simulate together.
+    """
+    with quiet():
+        _hoc().ParallelContext().subworlds(n_neuron_ranks)
+
+
+def netpyne_seeds(seed: int) -> dict[str, int]:
+    """NetPyNE's four seeds for the seed of a run.
+
+    Args:
+        seed: Seed of the run.
+    """
+    drawn = np.random.SeedSequence(seed).generate_state(4)
+    # NEURON's Random123 takes 32 bits; one less keeps clear of its signed readers.
+    return {
+        name: int(value >> 1)
+        for name, value in zip(("conn", "stim", "loc", "cell"), drawn, strict=True)
+    }
+
+
+class NeuronEngine:
+    """One network in NEURON, spread over the ranks of NEURON's world.
+
+    NetPyNE and NEURON keep a network in global state, so one engine lives at a time.
+
+    Args:
+        composition: What to build.
+        dt_ms: NEURON's step, ms.
+        mean_field_dt_ms: Step in which time is told from outside, ms; a multiple of ``dt_ms``.
+        seed: Seed of the run: the same seed is the same network on any number of ranks.
+        duration_ms: Length of the run for NetPyNE's stimuli that are laid out in advance, ms.
+
+    Raises:
+        ConfigurationError: If NetPyNE or NEURON cannot build the network; one line.
+    """
+
+    _alive: ClassVar["NeuronEngine | None"] = None
+
+    def __init__(
+        self,
+        composition: "Composition",
+        dt_ms: float,
+        mean_field_dt_ms: float,
+        seed: int,
+        duration_ms: float = 1000.0,
+    ):
+        if NeuronEngine._alive is not None:
+            raise SimulationError(
+                "A NEURON network is already built in this process; NEURON has one. Close it first."
+            )
+        self._per_step = require_whole_steps(
+            "brain.dt_ms", mean_field_dt_ms, dt_ms, "the circuits' dt_ms"
+        )
+        self._dt_ms = dt_ms
+        self._composition = composition
+        self._h = _hoc()
+        self._sim = _netpyne_sim()
+        self._ports: list[InputPort] = []
+        self._targets: dict[tuple[int, str], tuple[Any, int]] = {}
+        self._spike_times: Any = None
+        self._voltages: Any = None
+        self._step = 0
+        self._drift_ms = 0.0
+        self._held: tuple[NDArray[np.float64], NDArray[np.int64]] = _no_spikes()
+        self._globals_before: dict[str, float] = {}
+        self._chatter = Chatter()
+        NeuronEngine._alive = self
+        try:
+            self._build(self._config(seed, duration_ms))
+        except BaseException:
+            self.close()
+            raise
+
+    # -- building ---------------------------------------------------------------------------
+
+    def _config(self, seed: int, duration_ms: float) -> Any:
+        config = netpyne_specs().SimConfig()
+        for name, value in self._composition.sim_config_values.items():
+            setattr(config, name, dict(value) if isinstance(value, Mapping) else value)
+        config.dt = self._dt_ms
+        config.duration = float(duration_ms)
+        config.seeds = netpyne_seeds(seed)
+        config.progressBar = 0
+        config.createPyStruct = True
+        return config
+
+    def _build(self, config: Any) -> None:
+        sim, net_params = self._sim, self._composition.net_params
+        self._remember_globals(config)
+        with self._chatter.stage("reading netParams"):
+            sim.initialize(netParams=net_params, simConfig=config)
+        with self._chatter.stage("creating populations"):
+            sim.net.createPops()
+        with self._chatter.stage("creating cells"):
+            sim.net.createCells()
+        self._find_cells()
+        with self._chatter.stage("connecting cells"), self._tags_in_gid_order():
+            sim.net.connectCells()
+        with self._chatter.stage("adding stimuli"), self._tags_in_gid_order():
+            sim.net.addStims()
+        if net_params.rxdParams:
+            with self._chatter.stage("adding reaction-diffusion"):
+                sim.net.addRxD()
+        order_coincident_events(self._cells.values(), sum(self._n_cells.values()))
+
+    @contextlib.contextmanager
+    def _tags_in_gid_order(self) -> Iterator[None]:
+        """NetPyNE gathers cells rank by rank; random weights are drawn in that order."""
+        sim = self._sim
+        gather = sim._gatherAllCellTags
+        sim._gatherAllCellTags = lambda: dict(sorted(gather().items()))
+        try:
+            yield
+        finally:
+            sim._gatherAllCellTags = gather
+
+    def _find_cells(self) -> None:
+        sim = self._sim
+        self._cells = {int(cell.gid): cell for cell in sim.net.cells}
+        self._local = {
+            label: np.array(sorted(pop.cellGids), dtype=np.int64)
+            for label, pop in sim.net.pops.items()
+        }
+        self._n_cells: dict[str, int] = {}
+        self._first: dict[str, int] = {}
+        problems = []
+        for label, gids in self._local.items():
+            n_cells = int(sim.pc.allreduce(float(gids.size), 1))
+            first = int(sim.pc.allreduce(float(gids.min()) if gids.size else 1e18, 3))
+            last = int(sim.pc.allreduce(float(gids.max()) if gids.size else -1.0, 2))
+            if n_cells == 0:
+                problems.append(
+                    f"Population {label!r} has 0 cells; at least one is needed. Raise its density "
+                    f"or remove it."
+                )
+            elif last - first + 1 != n_cells:
+                raise SimulationError(
+                    f"NetPyNE gave population {label!r} {n_cells} cells with ids {first} to "
+                    f"{last}; ids are expected without gaps. Please report this circuit."
+                )
+            bare = [gid for gid in gids.tolist() if not _is_whole(self._cells[gid])]
+            if bare:
+                kind = sim.net.pops[label].tags.get("cellType")
+                problems.append(
+                    f"Cells of population {label!r} have no sections: no rule of cellParams is for "
+                    f"cellType {kind!r}. Add one, or correct the cellType."
+                )
+            self._n_cells[label], self._first[label] = n_cells, first
+        if problems:
+            raise ConfigurationError(*problems)
+
+    # -- cells and inputs -------------------------------------------------------------------
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What looks like an oversight in the circuits and is no error, one line each."""
+        return (*self._composition.warnings, *self._chatter.warnings)
+
+    @property
+    def populations(self) -> tuple[str, ...]:
+        """Labels of all populations, in the order of their cell ids."""
+        return tuple(self._local)
+
+    @property
+    def n_local_cells(self) -> int:
+        """Cells on this rank."""
+        return len(self._cells)
+
+    def n_cells(self, label: str) -> int:
+        """Cells of a population, over all ranks."""
+        return self._n_cells[label]
+
+    def local_gids(self, label: str) -> NDArray[np.int64]:
+        """Ids of a population's cells on this rank, sorted, shape ``(n_local,)``."""
+        return self._local[label]
+
+    def first_gid(self, label: str) -> int:
+        """Smallest id of a population; ids have no gaps, so ``gid - first_gid`` is the index."""
+        return self._first[label]
+
+    def add_input(
+        self, population: str, receptor: str, weights_uS: NDArray[np.float64]
+    ) -> InputPort:
+        """Connect spike trains to every cell of a population.
+
+        All trains of a cell share one synapse per receptor, at the middle of the soma (or of the
+        first section); where the circuit shares synapses, the one that is there.
+
+        Args:
+            population: ``REGION.POP``.
+            receptor: The user's name of the receptor.
+            weights_uS: Weight of each train, shape ``(n_sources,)``.
+
+        Raises:
+            ConfigurationError: If the population or receptor is unknown or takes no events.
+        """
+        check_receptor(self._composition.population_receptors, population, receptor)
+        label = self._composition.population_receptors[population][receptor]
+        gids = self._local[population]
+        weights = weights_uS.tolist()
+        connections = []
+        for gid in gids.tolist():
+            with self._chatter.stage(f"adding receptor {receptor!r} to population {population!r}"):
+                target, index = self._target(gid, label)
+                for weight in weights:
+                    connection = self._h.NetCon(None, target)
+                    connection.delay = 0.0
+                    connection.weight[index] = weight
+                    connections.append(connection)
+        port = InputPort(gids, len(weights), connections)
+        self._ports.append(port)
+        return port
+
+    def _target(self, gid: int, label: str) -> tuple[Any, int]:
+        if (gid, label) not in self._targets:
+            cell = self._cells[gid]
+            if not vars(cell).get("secs"):
+                self._targets[gid, label] = (cell.hPointp, 0)
+            else:
+                name, section = target_section(cell.secs)
+                own = point_neuron(section)
+                if own is None:
+                    synapse = cell.addSynMech(synLabel=label, secLabel=name, loc=0.5)
+                    self._targets[gid, label] = (synapse["hObj"], 0)
+                else:
+                    receptors = list(own[1].get("synList", (label,)))
+                    self._targets[gid, label] = (own[1]["hObj"], receptors.index(label))
+        return self._targets[gid, label]
+
+    # -- running ----------------------------------------------------------------------------
+
+    def initialize(self) -> None:
+        """Bring the network to time zero, as NetPyNE does before a run."""
+        sim, h = self._sim, self._h
+        with self._chatter.stage("preparing the run"):
+            sim.preRun()
+        self._spike_times, self._spike_gids = h.Vector(), h.Vector()
+        sim.pc.spike_record(-1, self._spike_times, self._spike_gids)
+        self._voltages = VoltageWatch(h, self._cells)
+        self._step, self._drift_ms, self._held = 0, 0.0, _no_spikes()
+        with self._chatter.stage("initialising NEURON"):
+            h.finitialize(float(sim.cfg.hParams["v_init"]))
+
+    def advance(self, stop_step: int) -> None:
+        """Simulate up to the start of a mean-field step.
+
+        Args:
+            stop_step: First mean-field step after the window.
+
+        Raises:
+            SimulationError: If NEURON fails or a membrane potential is no longer finite.
+        """
+        n_steps = (stop_step - self._step) * self._per_step
+        # A target counted from h.t itself always takes n_steps: h.t is a running sum, and with
+        # absolute targets NEURON drops a step once it is 1e-9 steps ahead (dt .025: at 11.6 s).
+        with quiet() as text:
+            try:
+                self._sim.pc.psolve(self._h.t + n_steps * self._dt_ms)
+            except RuntimeError as error:
+                said = printed_lines(text)
+                raise SimulationError(
+                    f"NEURON failed at t = {self._h.t:g} ms: {said[0] if said else one_line(error)}"
+                ) from error
+        self._step = stop_step
+        self._drift_ms = self._h.t - stop_step * self._per_step * self._dt_ms
+        self._check_voltages()
+
+    def take_spikes(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Spikes of the cells on this rank since the last call, ordered by time, then id.
+
+        Returns:
+            Times as NEURON stamped them, ms, and ids of the cells, both ``(n_spikes,)``.
+        """
+        times = np.concatenate((self._held[0], np.array(self._spike_times, dtype=np.float64)))
+        gids = np.concatenate((self._held[1], np.array(self._spike_gids, dtype=np.int64)))
+        self._spike_times.resize(0)
+        self._spike_gids.resize(0)
+        order = np.lexsort((gids, times))
+        times, gids = times[order], gids[order]
+        later = self.step_of(times) >= self._step
+        self._held = (times[later], gids[later])
+        return times[~later], gids[~later]
+
+    def step_of(self, times_ms: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Mean-field step of spikes that :meth:`take_spikes` returned.
+
+        Args:
+            times_ms: Stamps, ms, shape ``(n_spikes,)``.
+        """
+        grid = np.floor((times_ms - self._drift_ms) / self._dt_ms + _GRID_TOLERANCE)
+        return grid.astype(np.int64) // self._per_step
+
+    @property
+    def time_ms(self) -> float:
+        """NEURON's own time, ms."""
+        return float(self._h.t)
+
+    def _check_voltages(self) -> None:
+        gid = self._voltages.first_not_finite()
+        if gid is not None:
+            label = next(name for name, gids in self._local.items() if gid in gids)
+            raise SimulationError(
+                f"The membrane potential of cell {gid - self._first[label]} of population "
+                f"{label!r} is no longer finite at t = {self.time_ms:g} ms; lower the circuit's "
+                f"dt_ms or the input weights."
+            )
+
+    # -- ending -----------------------------------------------------------------------------
+
+    def _remember_globals(self, config: Any) -> None:
+        names = set(config.hParams)
+        for rule in self._composition.net_params.cellParams.values():
+            names.update(dict(rule.get("globals") or {}))
+            for section in (rule.get("secs") or {}).values():
+                for ion in section.get("ions", {}):
+                    names.update((f"{ion}i0_{ion}_ion", f"{ion}o0_{ion}_ion"))
+        for name in names:
+            with contextlib.suppress(Exception):
+                self._globals_before[name] = float(getattr(self._h, name))
+
+    def close(self) -> None:
+        """Take the network down, so that the next one starts as in a fresh process."""
+        if NeuronEngine._alive is not self:
+            return
+        NeuronEngine._alive = None
+        sim, h = self._sim, self._h
+        with quiet():
+            for port in self._ports:
+                port.close()
+            self._ports.clear()
+            self._targets.clear()
+            self._spike_times = self._spike_gids = None
+            self._voltages = None
+            if self._composition.net_params.rxdParams:
+                _clear_reaction_diffusion()
+            sim.fih = []
+            sim.simData = {}
+            for cell in getattr(getattr(sim, "net", None), "cells", ()):
+                # Sections know their cell and cells their sections; only this frees both.
+                for part in ("conns", "stims", "secs", "secLists"):
+                    if part in vars(cell):
+                        vars(cell)[part].clear()
+                vars(cell).pop("hPointp", None)
+            self._cells = {}
+            if hasattr(sim, "net"):
+                del sim.net
+            gc.collect()
+            pc = h.ParallelContext()
+            pc.gid_clear()
+            pc.gid_clear(4)
+            h.Random().Random123_globalindex(0)
+            for name, value in self._globals_before.items():
+                h(f"{name} = {value!r}")
+
+
+def _clear_reaction_diffusion() -> None:
+    """Forget species, regions and reactions; NetPyNE's own way closes the user's figures too."""
+    from neuron import crxd
+
+    for reaction in list(crxd.rxd._all_reactions):
+        if reaction() is not None:
+            crxd.rxd._unregister_reaction(reaction)
+    for species in list(crxd.species._all_species):
+        if species() is not None:
+            species().__del__()
+    crxd.region._all_regions = []
+    crxd.region._region_count = 0
+    crxd.region._c_region_lookup = None
+    crxd.species._species_counts = 0
+    crxd.section1d._purge_cptrs()
+    crxd.initializer.has_initialized = False
+    crxd.rxd.free_conc_ptrs()
+    crxd.rxd.free_curr_ptrs()
+    crxd.rxd.rxd_include_node_flux1D(0, None, None, None)
+    crxd.species._has_1d = crxd.species._has_3d = False
+    crxd.rxd._zero_volume_indices = np.ndarray(0, dtype=np.int_)
+    crxd.rxd.set_solve_type(dimension=1)
+    crxd.rxd.clear_rates()
+
+
+def _is_whole(cell: Any) -> bool:
+    # vars, not getattr: NetPyNE's artificial cells answer any attribute with a function.
+    return bool(vars(cell).get("secs")) or vars(cell).get("hPointp") is not None
+
+
+def _no_spikes() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    return np.empty(0), np.empty(0, dtype=np.int64)

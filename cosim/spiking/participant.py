@@ -1,0 +1,277 @@
+"""NetPyNE/NEURON as one participant of the coupled run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.clock import SyncWindow
+from cosim.protocols import CountsToRate, Group, RatesToSpikes, Samples
+from cosim.rate_ceiling import RateCeiling
+from cosim.signals import Packet, PacketLayout, SpikeCounts
+from cosim.spiking.delay_line import DelayLine
+from cosim.spiking.engine import InputPort, NeuronEngine
+from cosim.stopwatch import Stopwatch
+
+NAME = "NEURON"
+
+# Spikes travel to the group's root this often; a killed run keeps what was gathered.
+_GATHER_MS = 250.0
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Rates of source regions into one population.
+
+    Attributes:
+        population: Target, ``REGION.POP``.
+        receptor: Receptor of the circuit.
+        variable: Rate that the sources send, such as ``R_e``.
+        sources: Source regions.
+        delays: Delay from each source, mean-field steps, shape ``(n_sources,)``.
+        weights_uS: Synaptic weight of each train, shape ``(n_trains,)``: one train per source,
+            or a single one where the rates are added.
+        gains: Factor on each source's rate before they are added to a single train, shape
+            ``(n_sources,)``; None for one train per source.
+        to_spikes: Makes the transformer for the cells of a rank, given their gids.
+    """
+
+    population: str
+    receptor: str
+    variable: str
+    sources: tuple[str, ...]
+    delays: NDArray[np.int64]
+    weights_uS: NDArray[np.float64]
+    gains: NDArray[np.float64] | None
+    to_spikes: Callable[[NDArray[np.int64]], RatesToSpikes]
+
+
+@dataclass(frozen=True)
+class _Wired:
+    """A projection connected to the cells of this rank."""
+
+    projection: Projection
+    columns: NDArray[np.int64]
+    port: InputPort
+    to_spikes: RatesToSpikes
+
+
+class SpikingParticipant:
+    """The spiking circuits of all replaced regions, on one or many ranks.
+
+    Args:
+        engine: The network, built.
+        group: The ranks that share it.
+        incoming: What the peer tells.
+        outgoing: What it is told: rates per variable and region.
+        origin: Population behind each (variable, region) of ``outgoing``.
+        projections: Inputs.
+        initial_hz: Rate of each (variable, region) before the run, Hz, for every source that the
+            circuits themselves replace.
+        to_rate: Makes the transformer from counts to rates, given the cells per population.
+        samples: Where spikes go.
+        stopwatch: Attributes the time spent.
+        rate_ceiling_hz: Limit on every population's rate, Hz.
+        dt_ms: Mean-field step, ms.
+        window_steps: Longest window, mean-field steps.
+    """
+
+    name = NAME
+
+    def __init__(
+        self,
+        engine: NeuronEngine,
+        group: Group,
+        incoming: PacketLayout,
+        outgoing: PacketLayout,
+        origin: Mapping[tuple[str, str], str],
+        projections: Sequence[Projection],
+        initial_hz: Mapping[tuple[str, str], float],
+        to_rate: Callable[[NDArray[np.int64]], CountsToRate],
+        samples: Samples,
+        stopwatch: Stopwatch,
+        rate_ceiling_hz: float,
+        dt_ms: float,
+        window_steps: int,
+    ):
+        self._engine, self._group, self._samples = engine, group, samples
+        self._stopwatch, self._dt_ms = stopwatch, dt_ms
+        self.outgoing = outgoing
+        self._labels = engine.populations
+        self._first_gids = np.array([engine.first_gid(label) for label in self._labels])
+        self._order = np.argsort(self._first_gids)
+        n_cells = np.array([engine.n_cells(label) for label in self._labels])
+        self._to_rate = to_rate(n_cells)
+        self._ceiling = RateCeiling(
+            tuple(f"Population {label!r}" for label in self._labels), rate_ceiling_hz, dt_ms
+        )
+        self._origin = {key: self._labels.index(label) for key, label in origin.items()}
+        self._sources = self._source_columns(incoming, projections, initial_hz)
+        self._longest_delay = max((int(p.delays.max(initial=0)) for p in projections), default=0)
+        self._window_steps = window_steps
+        self._own_initial = initial_hz
+        self._wired = [self._wire(projection) for projection in projections]
+        self._lines: dict[str, DelayLine] = {}
+        self._last: tuple[SyncWindow, NDArray[np.float64]] | None = None
+        self._kept: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
+        self._gathered_ms = 0.0
+        self._n_spikes = np.zeros(len(self._labels), dtype=np.int64)
+        self._n_events = 0
+
+    @staticmethod
+    def _source_columns(
+        incoming: PacketLayout,
+        projections: Sequence[Projection],
+        own: Mapping[tuple[str, str], float],
+    ) -> dict[str, tuple[str, ...]]:
+        """Per rate variable, the columns of its delay line: the peer's regions, then the own."""
+        columns = {signal.variable: signal.regions for signal in incoming.signals}
+        for variable in {projection.variable for projection in projections}:
+            replaced = tuple(region for name, region in own if name == variable)
+            columns[variable] = columns.get(variable, ()) + replaced
+        return columns
+
+    def _wire(self, projection: Projection) -> _Wired:
+        port = self._engine.add_input(
+            projection.population, projection.receptor, projection.weights_uS
+        )
+        known = self._sources[projection.variable]
+        columns = np.array([known.index(source) for source in projection.sources], dtype=np.int64)
+        return _Wired(projection, columns, port, projection.to_spikes(port.gids))
+
+    def start(self) -> Packet:
+        """Initialise NEURON; the rates sent before the first window are not used by the peer."""
+        self._engine.initialize()
+        window = SyncWindow(-1, -1, 1, self._dt_ms)
+        return self._pack(window, np.zeros((1, len(self._labels))))
+
+    def advance(self, window: SyncWindow, incoming: Packet) -> Packet:
+        """Deliver what arrives in this window, integrate, and count."""
+        with self._stopwatch.phase("transform"):
+            self._take(incoming)
+            for wired in self._wired:
+                self._deliver(wired, window)
+        with self._stopwatch.phase("compute"):
+            self._engine.advance(window.stop_step)
+        with self._stopwatch.phase("transform"):
+            local = self._count(window)
+        with self._stopwatch.phase("wait"):
+            total = self._group.sum(local)
+        with self._stopwatch.phase("transform"):
+            self._n_spikes += total.sum(axis=0)
+            rates_hz = self._to_rate(SpikeCounts(window, self._labels, total))
+            self._ceiling.watch(window.start_step, rates_hz)
+            self._last = window, rates_hz
+            packet = self._pack(window, rates_hz)
+        if window.stop_ms - self._gathered_ms >= _GATHER_MS:
+            self._gather(window.stop_ms)
+        return packet
+
+    def finish(self, incoming: Packet) -> None:
+        """Hand over the spikes not gathered yet."""
+        self._gather(self._engine.time_ms)
+
+    def summary(self) -> dict[str, object]:
+        """Spikes per population, input events of this rank, NEURON's time."""
+        return {
+            "time_ms": self._engine.time_ms,
+            "spikes": {
+                label: int(n) for label, n in zip(self._labels, self._n_spikes, strict=True)
+            },
+            "input_events_of_rank_0": self._n_events,
+        }
+
+    def _take(self, incoming: Packet) -> None:
+        """File the rates of the window before, the peer's and the own, into the delay lines."""
+        if not self._lines:
+            self._lines = {
+                variable: DelayLine(
+                    self._row_before_start(variable, incoming),
+                    self._longest_delay,
+                    self._window_steps,
+                )
+                for variable in self._sources
+            }
+        if self._last is None:  # before the first window there is nothing to file
+            return
+        window, own = self._last
+        for variable, regions in self._sources.items():
+            rows = np.empty((window.n_steps, len(regions)))
+            sent = self._sent(variable, incoming)
+            n_sent = 0 if sent is None else sent.shape[1]
+            if sent is not None:
+                rows[:, :n_sent] = sent
+            for column in range(n_sent, len(regions)):
+                rows[:, column] = own[:, self._origin[variable, regions[column]]]
+            self._lines[variable].push(window.start_step, rows)
+
+    @staticmethod
+    def _sent(variable: str, incoming: Packet) -> NDArray[np.float64] | None:
+        for signal in incoming.signals:
+            if signal.variable == variable:
+                return signal.values
+        return None
+
+    def _row_before_start(self, variable: str, incoming: Packet) -> NDArray[np.float64]:
+        sent = self._sent(variable, incoming)
+        own = [hz for (name, _), hz in self._own_initial.items() if name == variable]
+        return np.concatenate([[] if sent is None else sent[0], own])
+
+    def _deliver(self, wired: _Wired, window: SyncWindow) -> None:
+        projection = wired.projection
+        arriving = self._lines[projection.variable].arriving(
+            window.start_step, window.n_steps, wired.columns, projection.delays
+        )
+        if projection.gains is not None:
+            # Row by row, not a matrix product: BLAS adds in an order that depends on the window.
+            arriving = (arriving * projection.gains).sum(axis=1, keepdims=True)
+        events = wired.to_spikes(arriving, window.start_step, self._dt_ms)
+        self._n_events += events.times_ms.size
+        wired.port.schedule(events.cell, events.source, events.times_ms)
+
+    def _count(self, window: SyncWindow) -> NDArray[np.int64]:
+        """Local spikes per step and population, shape ``(n_steps, n_populations)``."""
+        times_ms, gids = self._engine.take_spikes()
+        counts = np.zeros((window.n_steps, len(self._labels)), dtype=np.int64)
+        if times_ms.size:
+            self._kept.append((times_ms, gids))
+            steps = self._engine.step_of(times_ms) - window.start_step
+            np.add.at(counts, (steps, self._population_of(gids)), 1)
+        return counts
+
+    def _population_of(self, gids: NDArray[np.int64]) -> NDArray[np.int64]:
+        ordered = self._first_gids[self._order]
+        found: NDArray[np.int64] = self._order[np.searchsorted(ordered, gids, side="right") - 1]
+        return found
+
+    def _pack(self, window: SyncWindow, rates_hz: NDArray[np.float64]) -> Packet:
+        signals = tuple(
+            layout.build(
+                window,
+                rates_hz[:, [self._origin[layout.variable, region] for region in layout.regions]],
+            )
+            for layout in self.outgoing.signals
+        )
+        return Packet(window.index + 1, self.name, signals)
+
+    def _gather(self, now_ms: float) -> None:
+        """Bring the spikes of all ranks to the root and hand them over, ordered by time and gid."""
+        self._gathered_ms = now_ms
+        with self._stopwatch.phase("record"):
+            times_ms = np.concatenate([t for t, _ in self._kept] or [np.empty(0)])
+            gids = np.concatenate([g for _, g in self._kept] or [np.empty(0, dtype=np.int64)])
+            self._kept.clear()
+            parts = self._group.gather(np.stack([times_ms, gids.astype(np.float64)]))
+            if self._group.rank != 0:
+                return
+            everything = np.concatenate(parts, axis=1)
+            everything = everything[:, np.lexsort((everything[1], everything[0]))]
+            gids = everything[1].astype(np.int64)
+            population = self._population_of(gids)
+            for index, label in enumerate(self._labels):
+                mine = population == index
+                if mine.any():
+                    self._samples.add_spikes(
+                        label, everything[0, mine], gids[mine] - self._first_gids[index]
+                    )

@@ -1,0 +1,218 @@
+"""Packets between the two sides of an MPI world. The only file that imports mpi4py."""
+
+import json
+import os
+import sys
+import time
+from typing import Any, NoReturn
+
+import numpy as np
+from mpi4py import MPI
+from numpy.typing import NDArray
+
+from cosim.clock import SyncWindow
+from cosim.errors import ConfigurationError, SynchronizationError
+from cosim.signals import Packet, PacketLayout
+from cosim.transport.rank_layout import RankLayout
+
+_TAG = 7  # both directions are ordered by MPI; the exchange number travels in the message
+_HEADER = 3  # exchange, first step, number of steps
+
+# A waiting rank first polls, then sleeps between polls, so that it neither answers late when the
+# peer is about as fast nor steals a core from it when ranks outnumber cores.
+_POLL_S = 2e-4
+_SLEEP_S = 5e-5
+
+def _wait(request: Any, timeout_s: float, what: str) -> None:
+    """Complete a request or raise after the time limit."""
+    begin = time.monotonic()
+    while not request.Test():
+        waited = time.monotonic() - begin
+        if waited > timeout_s:
+            request.Cancel()
+            raise SynchronizationError(
+                f"{what}: nothing from the peer within {timeout_s:g} s; look at its last message "
+                f"above, or raise --timeout if a window or the build takes longer."
+            )
+        if waited > _POLL_S:
+            time.sleep(_SLEEP_S)
+
+
+def _gather_flat(comm: Any, flat: NDArray[Any]) -> list[NDArray[Any]]:
+    """Every rank's one-dimensional array, in rank order, on rank 0; an empty list elsewhere."""
+    lengths = np.zeros(comm.size, dtype=np.int64)
+    comm.Gather(np.array([flat.size], dtype=np.int64), lengths, root=0)
+    everything = np.empty(int(lengths.sum()), dtype=flat.dtype)
+    comm.Gatherv(flat, (everything, lengths) if comm.rank == 0 else None, root=0)
+    return np.split(everything, np.cumsum(lengths)[:-1]) if comm.rank == 0 else []
+
+
+class MpiGroup:
+    """The ranks of one side.
+
+    Args:
+        comm: Their communicator.
+        timeout_s: Wall-clock limit for one collective operation.
+    """
+
+    def __init__(self, comm: Any, timeout_s: float):
+        self._comm, self._timeout_s = comm, timeout_s
+        self.rank: int = comm.rank
+        self.size: int = comm.size
+
+    def sum(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Element-wise sum over the group's ranks, on every rank."""
+        if self.size == 1:
+            return values
+        total = np.empty_like(values)
+        request = self._comm.Iallreduce(np.ascontiguousarray(values), total, op=MPI.SUM)
+        _wait(request, self._timeout_s, "Sum of spike counts over the NEURON ranks")
+        return total
+
+    def gather(self, values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Every rank's ``(n_rows, n)`` values, in rank order, on the root; empty elsewhere."""
+        if self.size == 1:
+            return [values]
+        n_rows = values.shape[0]
+        flat = np.ascontiguousarray(values.T).ravel()
+        parts = _gather_flat(self._comm, flat)
+        return [part.reshape(-1, n_rows).T for part in parts]
+
+    def broadcast(self, values: NDArray[np.float64]) -> None:
+        """Copy the root's values to every rank, in place."""
+        if self.size > 1:
+            request = self._comm.Ibcast(values, root=0)
+            _wait(request, self._timeout_s, "Rates from the group's root")
+
+    def barrier(self) -> None:
+        """Wait until every rank of the group is here."""
+        _wait(self._comm.Ibarrier(), self._timeout_s, "Barrier of one side")
+
+
+class MpiTransport:
+    """Point-to-point messages between the roots of both sides, shared within a side.
+
+    Plain float64 buffers: exchange number, first step and number of steps, then the values.
+
+    Args:
+        world: Communicator of all ranks.
+        layout: Who runs what.
+        group: The ranks of this side.
+        incoming: What the peer's packets contain.
+        outgoing: What this side's packets contain.
+        timeout_s: Wall-clock limit for one receive. A stuck peer then raises on this side
+            with the window's number instead of hanging the job.
+    """
+
+    def __init__(
+        self,
+        world: Any,
+        layout: RankLayout,
+        group: MpiGroup,
+        incoming: PacketLayout,
+        outgoing: PacketLayout,
+        timeout_s: float,
+    ):
+        self._world, self._peer, self._group = world, layout.peer_root, group
+        self._incoming, self._outgoing = incoming, outgoing
+        self._timeout_s = timeout_s
+        self._sending: tuple[Any, NDArray[np.float64]] | None = None
+
+    def send(self, packet: Packet) -> None:
+        """Hand a packet over; returns without waiting for the peer."""
+        if self._group.rank != 0:
+            return
+        values = self._outgoing.pack(packet)
+        window = packet.signals[0].window if packet.signals else None
+        start, n_steps = (window.start_step, window.n_steps) if window else (0, 0)
+        message = np.concatenate([[packet.exchange, start, n_steps], values.ravel()])
+        if self._sending is not None:
+            _wait(self._sending[0], self._timeout_s, f"Packet {packet.exchange - 1} not taken")
+        # Kept alive until delivered.
+        self._sending = self._world.Isend(message, dest=self._peer, tag=_TAG), message
+
+    def receive(self, exchange: int, window: SyncWindow) -> Packet:
+        """Wait for the peer's packet of one exchange.
+
+        Raises:
+            SynchronizationError: If it does not come in time, or is another exchange's.
+        """
+        n_columns = self._incoming.n_columns
+        n_steps = window.n_steps if self._incoming.signals else 0
+        message = np.empty(_HEADER + n_steps * n_columns)
+        where = f"Window {window.index} (t = {window.stop_ms:g} ms)"
+        if self._group.rank == 0:
+            request = self._world.Irecv(message, source=self._peer, tag=_TAG)
+            try:
+                _wait(request, self._timeout_s, where)
+            except MPI.Exception as error:
+                raise SynchronizationError(
+                    f"{where}: the peer's message does not fit ({error}); the two sides are out "
+                    f"of step."
+                ) from None
+        self._group.broadcast(message)
+        got, start, n_got = (int(value) for value in message[:_HEADER])
+        if (got, n_got) != (exchange, n_steps) or (n_steps and start != window.start_step):
+            raise SynchronizationError(
+                f"{where}: expected exchange {exchange} over {n_steps} steps from step "
+                f"{window.start_step}, the peer sent exchange {got} over {n_got} from {start}; "
+                f"the two sides are out of step."
+            )
+        values = message[_HEADER:].reshape(n_steps, n_columns)
+        return self._incoming.unpack(exchange, window, values)
+
+
+class MpiWorld:
+    """All ranks that mpirun started, split into the two sides.
+
+    Args:
+        timeout_s: Wall-clock limit for one receive or collective operation.
+    """
+
+    def __init__(self, timeout_s: float):
+        self.comm = MPI.COMM_WORLD
+        self.layout = RankLayout(self.comm.size, self.comm.rank)
+        self._timeout_s = timeout_s
+        side = self.comm.Split(color=int(self.layout.is_tvb), key=self.comm.rank)
+        self.group = MpiGroup(side, timeout_s)
+
+    def transport(self, incoming: PacketLayout, outgoing: PacketLayout) -> MpiTransport:
+        """This side's end of the connection."""
+        return MpiTransport(
+            self.comm, self.layout, self.group, incoming, outgoing, self._timeout_s
+        )
+
+    def gather_records(self, record: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """Every rank's record of plain values, in rank order, on rank 0; None elsewhere."""
+        text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+        parts = _gather_flat(self.comm, text)
+        return [json.loads(part.tobytes()) for part in parts] if self.comm.rank == 0 else None
+
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        _wait(self.comm.Ibarrier(), self._timeout_s, "End of the run")
+
+
+def abort(status: int) -> NoReturn:
+    """End every rank of the world, now.
+
+    An exception on one rank would otherwise leave the others waiting for ever.
+    """
+    sys.stderr.flush()
+    sys.stdout.flush()
+    MPI.COMM_WORLD.Abort(status)
+    os._exit(status)  # never reached where Abort works as MPI requires
+
+
+def check_world(expected: int) -> None:
+    """Refuse a world in which every rank believes to be alone.
+
+    Raises:
+        ConfigurationError: If mpi4py sees fewer ranks than the launcher started.
+    """
+    size = MPI.COMM_WORLD.size
+    if size != expected:
+        raise ConfigurationError(
+            f"mpi4py sees {size} rank(s) but the launcher started {expected}: mpirun and mpi4py "
+            f"belong to different MPIs. Use the mpirun of {MPI.Get_library_version().split()[0]}."
+        )
