@@ -65,7 +65,9 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
         build_monitors(periods_ms),
     )
     for name, period_ms in periods_ms.items():
-        recorder.declare_series(name, plan.family.variables, network.regions, period_ms)
+        # BOLD of a rate is a signal change too, without a unit.
+        units = ("1",) * len(plan.family.variables) if name == "bold" else None
+        recorder.declare_series(name, plan.family.variables, network.regions, period_ms, units)
     both = layouts(plan)
     limits = plan.experiment.limits
     return TvbParticipant(
@@ -95,9 +97,7 @@ def _gates(plan: Plan, to_brain: PacketLayout) -> dict[str, GatedRate]:
 
         gates[signal.variable] = GatedRate(
             gate.variable,
-            RateToGating(
-                at(gate.tau), at(gate.gamma), gate.saturating, plan.initial[row, columns]
-            ),
+            RateToGating(at(gate.tau), at(gate.gamma), gate.saturating, plan.initial[row, columns]),
         )
     return gates
 
@@ -163,7 +163,5 @@ def _projection(drive: Drive, seed: int) -> Projection:
     )
 
 
-def _to_poisson(
-    seed: int, projection: int, trains: int, gids: NDArray[np.int64]
-) -> RateToPoisson:
+def _to_poisson(seed: int, projection: int, trains: int, gids: NDArray[np.int64]) -> RateToPoisson:
     return RateToPoisson(seed, projection, gids, trains)

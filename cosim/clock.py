@@ -154,9 +154,7 @@ def choose_window_steps(
             )
     if window_ms is None:
         return longest
-    steps = require_whole_steps(
-        "synchronization.window_ms", window_ms, dt_ms, "brain.dt_ms"
-    )
+    steps = require_whole_steps("synchronization.window_ms", window_ms, dt_ms, "brain.dt_ms")
     if steps > longest:
         raise ConfigurationError(
             f"synchronization.window_ms = {window_ms:g} exceeds the shortest crossing delay, "

@@ -106,9 +106,7 @@ class Input(_Section):
     def _only_what_is_used(self) -> "Input":
         unused = "rate_scale" if self.coupling == "per_source" else "trains_per_source"
         if unused in self.model_fields_set:
-            raise ValueError(
-                f"{unused} has no meaning with coupling: {self.coupling}; remove it."
-            )
+            raise ValueError(f"{unused} has no meaning with coupling: {self.coupling}; remove it.")
         return self
 
 
@@ -125,7 +123,9 @@ class Output(_Section):
 
 
 def _reference_as_text(reference: object) -> str:
-    return reference if isinstance(reference, str) else f"<Python object {type(reference).__name__}>"
+    return (
+        reference if isinstance(reference, str) else f"<Python object {type(reference).__name__}>"
+    )
 
 
 class Circuit(_Section):
@@ -189,7 +189,7 @@ class Limits(_Section):
     """
 
     rate_hz: Positive = 500.0
-    clipped_fraction: Annotated[float, Field(ge=0, le=1)] = 0.01
+    clipped_fraction: Annotated[float, Field(ge=0, le=1, strict=True), _Plain] = 0.01
 
 
 class Experiment(_Section):
@@ -220,9 +220,7 @@ class Experiment(_Section):
         Raises:
             ConfigurationError: If the duration is not a whole number of steps.
         """
-        return require_whole_steps(
-            "duration_ms", self.duration_ms, self.brain.dt_ms, "brain.dt_ms"
-        )
+        return require_whole_steps("duration_ms", self.duration_ms, self.brain.dt_ms, "brain.dt_ms")
 
     def resolved(self) -> dict[str, Any]:
         """The experiment as plain data with the file's keys, defaults filled in."""

@@ -1,7 +1,9 @@
 """Read an experiment file: safe YAML in, a validated Experiment or one line per mistake out."""
 
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,26 @@ _SECTIONS: dict[str, type[BaseModel]] = {
 }
 
 
+# Aliases can make a short file stand for a huge value; this shows its beginning only.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+_SHORT.maxlevel = 3
+
+
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader that also refuses repeated keys and reads ``1e-3`` as a number."""
+    """PyYAML's safe loader without tags, repeated keys and loops; reads ``1e-3`` as a number."""
+
+    def __init__(self, stream: str):
+        super().__init__(stream)
+        # Children are made before their parent, so that an alias to its own parent is refused.
+        self.deep_construct = True
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise yaml.composer.ComposerError(None, None, f"the tag {tag!r}", event.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys: set[str] = set()
@@ -81,7 +101,9 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Experiment:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
-        raise ConfigurationError(f"Cannot read the experiment file {str(path)!r}: {reason}.") from None
+        raise ConfigurationError(
+            f"Cannot read the experiment file {str(path)!r}: {reason}."
+        ) from None
     document = _parse(text, str(path))
     if document is None:
         document = {}
@@ -114,11 +136,32 @@ def validate(document: Mapping[str, Any], base: Path = Path()) -> Experiment:
 
 def describe(error: ValidationError) -> list[str]:
     """One line per mistake: where, what was written, what is expected."""
-    lines: list[str] = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"] if not _is_type_branch(part))
-        lines.append(_describe_one(where, item))
-    return list(dict.fromkeys(lines))
+    items = error.errors()
+    places = [item["loc"] for item in items]
+    lines: dict[str, str] = {}
+    for item in items:
+        loc = item["loc"]
+        # A list with one wrong entry is told by the entry, not also by what else it could be.
+        if (
+            loc
+            and _is_type_branch(loc[-1])
+            and any(len(other) > len(loc) and other[: len(loc) - 1] == loc[:-1] for other in places)
+        ):
+            continue
+        where = ".".join(_one_line(part) for part in loc if not _is_type_branch(part))
+        line = _describe_one(where, item)
+        # The branches of a union are one mistake: what was written fits none of them.
+        start, must, expected = line.partition(": must be ")
+        if must and start in lines:
+            lines[start] = f"{lines[start].removesuffix('.')} or {expected}"
+        else:
+            lines[start] = line
+    return list(lines.values())
+
+
+def _one_line(part: object) -> str:
+    text = str(part)
+    return text if text.isprintable() else repr(text)
 
 
 def _is_type_branch(part: object) -> bool:
@@ -130,12 +173,17 @@ def _is_type_branch(part: object) -> bool:
 
 
 def _describe_one(where: str, item: Any) -> str:
-    value = item["input"]
-    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:57]}..."
+    shown = _SHORT.repr(item["input"])
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
     kind = item["type"]
     if kind == "extra_forbidden":
-        parent, _, key = where.rpartition(".")
-        return f"{unknown_name('key', key, _keys(_section(parent)))} (in {parent or 'the experiment'})"
+        key = str(item["loc"][-1])
+        parent = where.removesuffix(_one_line(key)).removesuffix(".")
+        return (
+            f"{unknown_name('key', key, _keys(_section(parent)))} (in {parent or 'the experiment'})"
+        )
+    if kind == "invalid_key":
+        return f"{where}: is a key of type {type(item['input']).__name__}; write keys as text."
     if kind == "missing":
         return f"{where}: is required and missing; add it."
     if kind == "value_error":
@@ -166,32 +214,26 @@ def _apply(document: dict[str, Any], override: str) -> None:
     *parents, last = key.strip().split(".")
     place: Any = document
     for depth, part in enumerate(parents):
-        if isinstance(place, list):
-            place = _item(place, part, override)
-            continue
-        if not isinstance(place, dict):
-            raise ConfigurationError(
-                f"--set {override!r}: {'.'.join(parents[:depth])} holds a plain value, "
-                f"it has no key {part!r}."
-            )
-        if place.get(part) is None:
-            place[part] = {}
-        place = place[part]
-    value = _parse(text, f"--set {override!r}")
-    if isinstance(place, list):
-        place[place.index(_item(place, last, override))] = value
-    elif isinstance(place, dict):
-        place[last] = value
-    else:
+        at = _position(place, part, ".".join(parents[:depth]), override)
+        child = place[at] if isinstance(place, list) else place.get(at)
+        # A copy: through an alias of the file the same value may stand in other places too.
+        place[at] = {} if child is None else copy(child)
+        place = place[at]
+    at = _position(place, last, ".".join(parents), override)
+    place[at] = _parse(text, f"--set {override!r}")
+
+
+def _position(place: Any, part: str, parent: str, override: str) -> Any:
+    """Where in a mapping or list the next part of a dotted key stands."""
+    if isinstance(place, dict):
+        return part
+    if not isinstance(place, list):
         raise ConfigurationError(
-            f"--set {override!r}: {'.'.join(parents)} holds a plain value, it has no key {last!r}."
+            f"--set {override!r}: {parent} holds a plain value, it has no key {part!r}."
         )
-
-
-def _item(items: list[Any], part: str, override: str) -> Any:
-    if not part.isdigit() or int(part) >= len(items):
+    if not part.isdecimal() or int(part) >= len(place):
         raise ConfigurationError(
-            f"--set {override!r}: {part!r} is not a position in a list of {len(items)}; "
+            f"--set {override!r}: {part!r} is not a position in a list of {len(place)}; "
             f"count from 0."
         )
-    return items[int(part)]
+    return int(part)

@@ -1,4 +1,4 @@
-"""Counter-based random numbers: every draw is a function of its key, never of what was drawn before.
+"""Counter-based random numbers: a draw is a function of its key, not of what was drawn before.
 
 A draw depends on ``(seed, stream, identity, step)`` alone: the seed of the run, the stream (the
 mean-field noise or one input projection), the region or cell it is for, and the mean-field step.

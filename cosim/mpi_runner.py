@@ -7,7 +7,7 @@ import traceback
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from cosim.build import build_neuron, build_tvb, layouts
 from cosim.config import Experiment
@@ -17,12 +17,12 @@ from cosim.progress import RunProgress
 from cosim.provenance import facts
 from cosim.recorder import FolderSink, MemorySink, Recorder
 from cosim.results import RunResult, prepare_output, write_provenance
-from cosim.runner import exchange_hook, flush_hook, progress_hook
 from cosim.scheduler import Position, Side, run_windows
 from cosim.spiking.engine import load_neuron, split_world
 from cosim.stopwatch import Stopwatch
 from cosim.transport.in_process import NoPeer
 from cosim.transport.mpi import MpiWorld, abort, check_world
+from cosim.window_hooks import exchange_hook, flush_hook, progress_hook
 
 # Set to see where an error came from, not only its line.
 TRACEBACK = "COSIM_TRACEBACK"
@@ -150,7 +150,7 @@ def _end_world(
     position: Position,
     error: BaseException,
     recorders: list[Recorder],
-) -> None:
+) -> NoReturn:
     """Say once, in one line per cause, what failed where; then end every rank."""
     # Ranks fail together when the cause is the same for all, such as a mistake in the file.
     time.sleep(min(rank * _TURN_S, _LONGEST_TURN_S))

@@ -210,9 +210,7 @@ def _check_initial(experiment: Experiment, family: ModelFamily, connectome: Conn
             )
         elif array.min() < 0 or array.max() > 1:
             worst = array.min() if array.min() < 0 else array.max()
-            problems.append(
-                f"brain.initial.{name} = {worst:g}: a gating variable lies in [0, 1]."
-            )
+            problems.append(f"brain.initial.{name} = {worst:g}: a gating variable lies in [0, 1].")
     if problems:
         raise ConfigurationError(*problems)
 
@@ -232,9 +230,7 @@ def _window_steps(
     delays = np.where(circuits.crossing, connectome.delays_ms, np.inf)
     target, source = np.unravel_index(int(np.argmin(delays)), delays.shape)
     crossing = f"{connectome.regions[source]} to {connectome.regions[target]}"
-    return choose_window_steps(
-        window_ms, dt_ms, float(delays[target, source]), n_steps, crossing
-    )
+    return choose_window_steps(window_ms, dt_ms, float(delays[target, source]), n_steps, crossing)
 
 
 def _check_resting_rates(result: Plan) -> None:

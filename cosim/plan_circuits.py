@@ -1,4 +1,4 @@
-"""Which circuit stands where, what drives it and what it drives; checked before anything is built."""
+"""Which circuit stands where, what drives it and what it drives, checked before the build."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -24,7 +24,9 @@ class Samples(Protocol):
             values: Samples, shape ``(n_samples, n_variables, n_regions)``.
         """
 
-    def add_spikes(self, population: str, times_ms: NDArray[np.float64], node_ids: NDArray[np.int64]) -> None:
+    def add_spikes(
+        self, population: str, times_ms: NDArray[np.float64], node_ids: NDArray[np.int64]
+    ) -> None:
         """Append spikes of one population.
 
         Args:
@@ -114,9 +116,7 @@ class CountsToRate(Protocol):
 class RatesToSpikes(Protocol):
     """Turns the rates of source regions into spikes of target cells."""
 
-    def __call__(
-        self, rates_hz: NDArray[np.float64], start_step: int, dt_ms: float
-    ) -> SpikeEvents:
+    def __call__(self, rates_hz: NDArray[np.float64], start_step: int, dt_ms: float) -> SpikeEvents:
         """Events of the local cells for rates ``(n_steps, n_sources)`` that begin at a step."""
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from cosim.result_files import atomic_file
 from cosim.results import REPORT_FILES, RunResult
 
 
-def write_report(directory: Path) -> Path:
+def write_report(directory: str | os.PathLike[str]) -> Path:
     """Write ``report.html`` and the overview ``report.png`` into a run's folder.
 
     The page needs no network and no other file.
@@ -28,7 +29,8 @@ def write_report(directory: Path) -> Path:
     Raises:
         ResultsError: If the folder holds no results or cannot be written.
     """
-    result = RunResult.open(directory)
+    folder = Path(directory)
+    result = RunResult.open(folder)
     with contextlib.closing(result), draw.style():
         findings = Findings(result)
         summary = _summary(findings)
@@ -37,7 +39,7 @@ def write_report(directory: Path) -> Path:
         )
         experiment = result.provenance.get("experiment")
         page = environment.get_template("report.html.j2").render(
-            title=f"Co-simulation report: {directory.resolve().name}",
+            title=f"Co-simulation report: {folder.resolve().name}",
             summary=summary,
             warning=_warning(result),
             panels=make_panels(findings),
@@ -45,7 +47,7 @@ def write_report(directory: Path) -> Path:
             experiment=json.dumps(experiment, indent=2, ensure_ascii=False) if experiment else "",
         )
         overview = draw.png(make_overview(findings, summary))
-    html, picture = (directory / name for name in REPORT_FILES)
+    html, picture = (folder / name for name in REPORT_FILES)
     with atomic_file(picture) as path:
         path.write_bytes(overview)
     with atomic_file(html) as path:

@@ -1,4 +1,4 @@
-"""The sections of a report and its overview picture: each says what it shows, or why it is empty."""
+"""The sections of a report and its overview: each shows something or says why it cannot."""
 
 import base64
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class _Series:
     label: str
     regions: list[str]
     times_ms: NDArray[np.float64]
-    values: NDArray[np.float64]
+    values: NDArray[np.float64]  # (n_samples, n_regions)
     period_ms: float
 
     @property
@@ -68,27 +68,27 @@ class Findings:
     def __init__(self, result: RunResult) -> None:
         self.result = result
         self.duration_ms = result.duration_ms
-        exchange = result.exchange
+        signals = [result.exchange[name] for name in result.exchange.data_vars]
         self.crossed: dict[str, list[xr.DataArray]] = {
-            direction: [
-                exchange[name]
-                for name in exchange.data_vars
-                if str(name).startswith(f"{direction}_") and exchange[name].size
-            ]
+            direction: [one for one in signals if str(one.name).startswith(f"{direction}_")]
             for direction in _DIRECTIONS
         }
         axes = (signal[signal.dims[1]].values for signal in self.crossed["to_brain"])
         self.replaced = tuple(dict.fromkeys(str(name) for axis in axes for name in axis))
+        # What was declared and never crossed names the regions, but cannot be drawn.
+        for direction, found in self.crossed.items():
+            self.crossed[direction] = [signal for signal in found if signal.size]
 
     @cached_property
     def rates(self) -> xr.DataArray:
-        # About 200 bins of a round width, and none shorter than 1 ms.
+        """Population rates in about 200 bins of a round width, none shorter than 1 ms."""
         magnitude = 10.0 ** np.floor(np.log10(max(self.duration_ms / 200.0, 1.0)))
         ratio = max(self.duration_ms / 200.0, 1.0) / magnitude
         return self.result.rates(magnitude * next(n for n in (1, 2, 5, 10) if ratio <= n + 1e-9))
 
     @cached_property
     def n_spikes(self) -> int:
+        """Spikes of all populations."""
         return sum(one.times_ms.size for one in self.result.spikes.values())
 
     @cached_property
@@ -104,6 +104,7 @@ class Findings:
 
     @cached_property
     def bold(self) -> _Series | None:
+        """First variable of the BOLD monitor, if there is one."""
         if _BOLD not in self.result.mean_field:
             return None
         monitor = self.result.mean_field[_BOLD]
@@ -111,6 +112,7 @@ class Findings:
 
     @cached_property
     def connectivity(self) -> NDArray[np.float64] | None:
+        """Correlation of the first variable shown, the one that couples; None if too short."""
         if not self.series or len(self.series[0].times_ms) < _MIN_CORRELATION_SAMPLES:
             return None
         return draw.correlation(self.series[0].values)
@@ -213,7 +215,12 @@ def _rates_panel(findings: Findings) -> Panel:
     name, title = "rates", "Population rates"
     rates = findings.rates
     if not rates.size:
-        return Panel(name, title, "The run has no spiking population.")
+        why = (
+            "Nothing has been simulated yet"
+            if rates.shape[1]
+            else "It has no population that spikes"
+        )
+        return Panel(name, title, f"No rates of this run. {why}.")
     figure = draw.new_figure(_WIDTH_IN, 3.0 if rates.shape[1] < 8 else 2.0 + 0.15 * rates.shape[1])
     _rates(figure.add_subplot(), findings)
     rows = [("population", "cells", "spikes", "mean rate [Hz]")]
@@ -233,7 +240,8 @@ def _exchange_panel(findings: Findings) -> Panel:
     name, title = "exchange", "What crossed between the simulators"
     signals = [signal for found in findings.crossed.values() for signal in found]
     if not signals:
-        return Panel(name, title, "Nothing crossed: no region is replaced by a circuit.")
+        why = "no window was completed" if findings.replaced else "no region is replaced"
+        return Panel(name, title, f"Nothing crossed: {why}.")
     figure = draw.new_figure(_WIDTH_IN, 2.5 * len(signals))
     for row, signal in enumerate(signals, 1):
         _exchange(figure.add_subplot(len(signals), 1, row), signal, findings)

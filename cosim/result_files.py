@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import h5netcdf  # type: ignore[import-untyped]
+import h5netcdf
 import h5py
 import numpy as np
 import xarray as xr

@@ -74,9 +74,7 @@ def run_windows(
             with stopwatch.phase("exchange"):
                 side.transport.send(packet)
             outgoing.append(packet)
-        incoming = [
-            _receive(side, window.index + 1, window, stopwatch, position) for side in sides
-        ]
+        incoming = [_receive(side, window.index + 1, window, stopwatch, position) for side in sides]
         with stopwatch.phase("record"):
             for side, sent, received in zip(sides, outgoing, incoming, strict=True):
                 for hook in side.after_window:

@@ -10,13 +10,20 @@ from cosim.errors import SimulationError
 
 
 def _check(
-    kind: str, variable: str, regions: tuple[str, ...], window: SyncWindow, values: NDArray[np.float64],
-    low: float, high: float, unit: str,
+    kind: str,
+    variable: str,
+    regions: tuple[str, ...],
+    window: SyncWindow,
+    values: NDArray[np.float64],
+    low: float,
+    high: float,
+    unit: str,
 ) -> None:
     expected = (window.n_steps, len(regions))
     if values.shape != expected:
         raise ValueError(
-            f"{kind} of {variable} has shape {values.shape}, expected (n_steps, n_regions) = {expected}."
+            f"{kind} of {variable} has shape {values.shape}, "
+            f"expected (n_steps, n_regions) = {expected}."
         )
     # One pass that is false for NaN as well; the position is only searched for when it fails.
     if values.size and not (values.min() >= low and values.max() <= high):
@@ -45,8 +52,16 @@ class RateSignal:
     values_hz: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        _check("Rate", self.variable, self.regions, self.window, self.values_hz,
-               0.0, np.finfo(np.float64).max, " Hz")
+        _check(
+            "Rate",
+            self.variable,
+            self.regions,
+            self.window,
+            self.values_hz,
+            0.0,
+            np.finfo(np.float64).max,
+            " Hz",
+        )
 
     @property
     def values(self) -> NDArray[np.float64]:
@@ -131,7 +146,9 @@ class Packet:
             if signal.variable == variable:
                 return signal
         carried = [signal.variable for signal in self.signals]
-        raise KeyError(f"Packet {self.exchange} of {self.sender!r} carries {carried}, not {variable!r}.")
+        raise KeyError(
+            f"Packet {self.exchange} of {self.sender!r} carries {carried}, not {variable!r}."
+        )
 
 
 @dataclass(frozen=True, slots=True)

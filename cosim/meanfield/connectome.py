@@ -1,4 +1,4 @@
-"""The structural connectome: region labels, weights and tract lengths, read with TVB's own reader."""
+"""The structural connectome: regions, weights and tract lengths, read with TVB's own reader."""
 
 import zipfile
 from dataclasses import dataclass
@@ -66,9 +66,7 @@ class Connectome:
         return self.regions.index(region)
 
 
-def load_connectome(
-    name: str, normalize: str, speed_mm_per_ms: float, base: Path
-) -> Connectome:
+def load_connectome(name: str, normalize: str, speed_mm_per_ms: float, base: Path) -> Connectome:
     """Read a connectome with TVB's reader and make it ready to simulate.
 
     Args:

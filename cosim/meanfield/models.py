@@ -29,9 +29,7 @@ def _transfer(x, d):  # type: ignore[no-untyped-def]
     return x / (1.0 - np.exp(-d * x))
 
 
-@guvectorize(
-    [(float64[:],) * 22], "(n),(m)" + ",()" * 19 + "->(n)", nopython=True, cache=True
-)
+@guvectorize([(float64[:],) * 22], "(n),(m)" + ",()" * 19 + "->(n)", nopython=True, cache=True)
 def _exc_inh(S, c, ae, be, de, ge, te, wp, we, jn, ai, bi, di, gi, ti, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
     # Terms in TVB's order, so that trajectories agree to the last bit.
     cc = g[0] * jn[0] * c[0]
@@ -42,9 +40,7 @@ def _exc_inh(S, c, ae, be, de, ge, te, wp, we, jn, ai, bi, di, gi, ti, wi, ji, g
     out[1] = -(S[1] / ti[0]) + _transfer(ai[0] * x - bi[0], di[0]) * gi[0]
 
 
-@guvectorize(
-    [(float64[:],) * 18], "(n),(m)" + ",()" * 15 + "->(n)", nopython=True, cache=True
-)
+@guvectorize([(float64[:],) * 18], "(n),(m)" + ",()" * 15 + "->(n)", nopython=True, cache=True)
 def _exc_inh_rates(S, c, ae, be, de, wp, we, jn, ai, bi, di, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
     cc = g[0] * jn[0] * c[0]
     jnSe = jn[0] * S[0]
@@ -54,18 +50,14 @@ def _exc_inh_rates(S, c, ae, be, de, wp, we, jn, ai, bi, di, wi, ji, g, lam, io,
     out[1] = _transfer(ai[0] * x - bi[0], di[0])
 
 
-@guvectorize(
-    [(float64[:],) * 12], "(n),(m)" + ",()" * 9 + "->(n)", nopython=True, cache=True
-)
+@guvectorize([(float64[:],) * 12], "(n),(m)" + ",()" * 9 + "->(n)", nopython=True, cache=True)
 def _one_state(S, c, a, b, d, gamma, tau, w, j, io, g, out):  # type: ignore[no-untyped-def]
     x = w[0] * j[0] * S[0] + io[0] + j[0] * (g[0] * c[0])
     h = _transfer(a[0] * x - b[0], d[0])
     out[0] = -(S[0] / tau[0]) + (1.0 - S[0]) * h * gamma[0]
 
 
-@guvectorize(
-    [(float64[:],) * 10], "(n),(m)" + ",()" * 7 + "->(n)", nopython=True, cache=True
-)
+@guvectorize([(float64[:],) * 10], "(n),(m)" + ",()" * 7 + "->(n)", nopython=True, cache=True)
 def _one_state_rate(S, c, a, b, d, w, j, io, g, out):  # type: ignore[no-untyped-def]
     x = w[0] * j[0] * S[0] + io[0] + j[0] * (g[0] * c[0])
     out[0] = _transfer(a[0] * x - b[0], d[0])
@@ -74,6 +66,11 @@ def _one_state_rate(S, c, a, b, d, w, j, io, g, out):  # type: ignore[no-untyped
 def _rows(state: NDArray[np.float64]) -> NDArray[np.float64]:
     """(variable, region, 1) as (region, variable), what the compiled equations read."""
     return state.reshape(state.shape[:-1]).T
+
+
+def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(region, variable) as TVB's (variable, region, 1)."""
+    return values.T[..., np.newaxis]
 
 
 class _WithRates:
@@ -127,7 +124,7 @@ class ExcInhWithRates(_WithRates, ReducedWongWangExcInh):
             self.W_e, self.J_N, self.a_i, self.b_i, self.d_i, self.gamma_i, self.tau_i, self.W_i,
             self.J_i, self.G, self.lamda, self.I_o, self.I_ext,
         )  # fmt: skip
-        return out.T[..., np.newaxis]
+        return _columns(out)
 
     def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
         """R_e, R_i for gating ``(2, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
@@ -136,7 +133,7 @@ class ExcInhWithRates(_WithRates, ReducedWongWangExcInh):
             self.a_i, self.b_i, self.d_i, self.W_i, self.J_i, self.G, self.lamda, self.I_o,
             self.I_ext,
         )  # fmt: skip
-        return out.T[..., np.newaxis]
+        return _columns(out)
 
 
 class OneStateWithRate(_WithRates, ReducedWongWang):
@@ -160,9 +157,7 @@ class OneStateWithRate(_WithRates, ReducedWongWang):
     non_integrated_variables = ("R",)
     _nvar = 2
     variables_of_interest = List(of=str, choices=("S", "R"), default=("S", "R"))
-    state_variable_range = Final(
-        default={"S": np.array([0.0, 1.0]), "R": np.array([0.0, 100.0])}
-    )
+    state_variable_range = Final(default={"S": np.array([0.0, 1.0]), "R": np.array([0.0, 100.0])})
 
     def dfun(
         self, x: NDArray[np.float64], c: NDArray[np.float64], local_coupling: float = 0.0
@@ -172,14 +167,14 @@ class OneStateWithRate(_WithRates, ReducedWongWang):
             _rows(x), _rows(c), self.a, self.b, self.d, self.gamma, self.tau_s, self.w, self.J_N,
             self.I_o, self.G,
         )  # fmt: skip
-        return out.T[..., np.newaxis]
+        return _columns(out)
 
     def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
         """R for gating ``(1, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
         out = _one_state_rate(
             _rows(S), _rows(c), self.a, self.b, self.d, self.w, self.J_N, self.I_o, self.G
         )
-        return out.T[..., np.newaxis]
+        return _columns(out)
 
 
 @dataclass(frozen=True)

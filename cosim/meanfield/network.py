@@ -1,4 +1,4 @@
-"""TVB's simulator, advanced window by window, with the past of some regions written from outside."""
+"""TVB's simulator, window by window, the past of some regions written from outside."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from cosim.meanfield.integration import build_integrator
 from cosim.meanfield.models import ModelFamily
 
 
-class _StartsAtZero(simulator.Simulator):  # type: ignore[misc]
+class _StartsAtZero(simulator.Simulator):
     """TVB's Simulator whose first step is step 1, whatever the length of the initial history.
 
     TVB counts the rows of an initial condition as steps, which would shift every monitor. The

@@ -156,9 +156,7 @@ class TvbParticipant:
                     self._samples.add_series(name, times_ms, values)
         self._judge_clips(final=False)
 
-    def _replace(
-        self, window: SyncWindow, states: NDArray[np.float64], incoming: Packet
-    ) -> None:
+    def _replace(self, window: SyncWindow, states: NDArray[np.float64], incoming: Packet) -> None:
         """Overwrite the replaced regions' columns with what the peer simulated."""
         # What a circuit does not provide is unknown, and recorded as such.
         states[:, :, self._replaced] = np.nan

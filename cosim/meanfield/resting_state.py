@@ -59,4 +59,5 @@ def resting_state(model: Any, weights: NDArray[np.float64]) -> NDArray[np.float6
             f"it still changes by {np.abs(derivative(settled.y[:, -1])).max():.2g} per ms, limit "
             f"{_RESIDUAL_PER_MS:g}); lower brain.parameters.G or give brain.initial."
         )
-    return polished.x.reshape(n_gating, n_regions)
+    rest: NDArray[np.float64] = polished.x.reshape(n_gating, n_regions)
+    return rest

@@ -6,22 +6,37 @@ import io
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from cosim.errors import ConfigurationError
 
-_COMPLAINT = re.compile(r"^error\b[:\s]*", re.IGNORECASE)
+# NEURON's interpreter, told to run a statement that fails, only prints "NEURON: cause".
+_COMPLAINT = re.compile(r"^(?:error\b[:\s]*|NEURON: )", re.IGNORECASE)
 _CAUTION = re.compile(r"^warni(?:ng|nig)\b[:\s]*", re.IGNORECASE)  # NetPyNE misspells it once
 
 
+@dataclass(frozen=True)
+class Printed:
+    """What was printed meanwhile; apart, as NetPyNE's progress bars on stderr end no line."""
+
+    out: io.StringIO = field(default_factory=io.StringIO)
+    err: io.StringIO = field(default_factory=io.StringIO)
+
+    def lines(self) -> list[str]:
+        """The lines of standard output, then of standard error, white space collapsed."""
+        text = [*self.out.getvalue().splitlines(), *self.err.getvalue().splitlines()]
+        return [" ".join(line.split()) for line in text if line.strip()]
+
+
 @contextlib.contextmanager
-def quiet(*, errors_too: bool = True) -> Iterator[io.StringIO]:
+def quiet(*, errors_too: bool = True) -> Iterator[Printed]:
     """Keep what Python code prints off the screen, and give it to the caller."""
-    text = io.StringIO()
+    printed = Printed()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.redirect_stdout(text))
+        stack.enter_context(contextlib.redirect_stdout(printed.out))
         if errors_too:
-            stack.enter_context(contextlib.redirect_stderr(text))
-        yield text
+            stack.enter_context(contextlib.redirect_stderr(printed.err))
+        yield printed
 
 
 @contextlib.contextmanager
@@ -64,30 +79,32 @@ class Chatter:
         Raises:
             ConfigurationError: If it raises, exits, or prints an error.
         """
-        with quiet() as text:
+        with quiet() as printed:
             try:
                 yield
             except ConfigurationError:
                 raise
             except (Exception, SystemExit) as error:
-                printed = _matching(text, _COMPLAINT)
-                reason = printed[-1] if printed else f"{type(error).__name__}: {one_line(error)}"
+                said = _matching(printed, _COMPLAINT)
+                reason = said[-1] if said else f"{type(error).__name__}: {one_line(error)}"
                 raise ConfigurationError(f"NetPyNE failed while {doing}: {reason}") from error
-        printed = _matching(text, _COMPLAINT)
-        if printed:
-            raise ConfigurationError(f"NetPyNE failed while {doing}: {printed[0]}")
-        self.warnings |= dict.fromkeys(_matching(text, _CAUTION))
-
-
-def printed_lines(text: io.StringIO) -> list[str]:
-    """The lines that were printed, white space collapsed."""
-    return [" ".join(line.split()) for line in text.getvalue().splitlines() if line.strip()]
+        said = _matching(printed, _COMPLAINT)
+        if said:
+            raise ConfigurationError(f"NetPyNE failed while {doing}: {said[0]}")
+        self.warnings |= dict.fromkeys(_matching(printed, _CAUTION))
 
 
 def one_line(error: BaseException) -> str:
-    """An exception's message on one line."""
-    return " ".join(str(error).split()) or "no reason given"
+    """An exception's message on one line.
+
+    NEURON's contains the traceback of a Python function that it called; of that, the last line.
+    """
+    text = str(error)
+    if "Traceback (most recent call last):" in text:
+        before, _, traceback = text.partition("Traceback (most recent call last):")
+        text = f"{before} {traceback.strip().splitlines()[-1]}"
+    return " ".join(re.sub(r"^(?:\w+ error: )?(?:hoc_execerror: )?", "", text).split()) or "no reason"
 
 
-def _matching(text: io.StringIO, pattern: re.Pattern[str]) -> list[str]:
-    return [pattern.sub("", line) for line in printed_lines(text) if pattern.match(line)]
+def _matching(printed: Printed, pattern: re.Pattern[str]) -> list[str]:
+    return [pattern.sub("", line) for line in printed.lines() if pattern.match(line)]

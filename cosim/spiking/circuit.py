@@ -197,7 +197,16 @@ def _from_json(name: str, path: Path) -> Circuit:
     specs = netpyne_specs()
     config = data.get("simConfig")
     built = specs.NetParams(params)
+    _restore_order(built.popParams, data.get("net", {}).get("pops", {}))
     return _as_circuit(name, built if config is None else (built, specs.SimConfig(config)), {})
+
+
+def _restore_order(populations: Any, saved: Mapping[str, Any]) -> None:
+    """NetPyNE saves keys sorted; the cells that it saved beside tell which came first."""
+    first_gid = {name: min(pop.get("cellGids") or [0]) for name, pop in saved.items()}
+    if set(first_gid) == set(populations):
+        for name in sorted(first_gid, key=lambda name: first_gid[name]):
+            populations.move_to_end(name)
 
 
 def _as_circuit(name: str, built: object, parameters: dict[str, Any]) -> Circuit:

@@ -15,7 +15,7 @@ from cosim.registry import unknown_name
 from cosim.spiking.circuit import Circuit
 from cosim.spiking.conditions import connected
 from cosim.spiking.engine import netpyne_specs
-from cosim.spiking.receptors import check_receptor, receptors_of
+from cosim.spiking.receptors import check_receptor, receptors_of, undefined_synapses
 from cosim.spiking.rules import rename_circuit
 from cosim.spiking.sim_config import merge_sim_configs
 
@@ -113,7 +113,11 @@ def compose(copies: Sequence[CircuitCopy]) -> Composition:
         ]
         for name, value in _scalars(renamed):
             setattr(merged, name, value)
-    problems = [*_scalar_problems(copies), *_rxd_problems(copies)]
+    problems = [
+        *_scalar_problems(copies),
+        *_rxd_problems(copies),
+        *undefined_synapses(merged, (p.label for p in populations)),
+    ]
     config, config_problems = merge_sim_configs([copy.circuit for copy in copies])
     if problems or config_problems:
         raise ConfigurationError(*problems, *config_problems)

@@ -56,4 +56,5 @@ class DelayLine:
                 f"The rate of step {sent.max()} is needed at step {start_step + n_steps - 1}, "
                 f"but only {self._next_step} steps are known: the window exceeds a delay."
             )
-        return self._ring[sent % self._ring.shape[0], columns[None, :]]
+        arriving: NDArray[np.float64] = self._ring[sent % self._ring.shape[0], columns[None, :]]
+        return arriving

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cosim.clock import require_whole_steps
 from cosim.errors import ConfigurationError, CosimError, SimulationError
-from cosim.spiking.chatter import Chatter, one_line, printed_lines, quiet, quiet_library
+from cosim.spiking.chatter import Chatter, one_line, quiet, quiet_library
 from cosim.spiking.coincidence import order_coincident_events
 from cosim.spiking.input_port import InputPort as InputPort
 from cosim.spiking.mpi_library import loaded_mpi_library
@@ -349,13 +349,12 @@ class NeuronEngine:
         n_steps = (stop_step - self._step) * self._per_step
         # A target counted from h.t itself always takes n_steps: h.t is a running sum, and with
         # absolute targets NEURON drops a step once it is 1e-9 steps ahead (dt .025: at 11.6 s).
-        with quiet() as text:
+        with quiet():
             try:
                 self._sim.pc.psolve(self._h.t + n_steps * self._dt_ms)
             except RuntimeError as error:
-                said = printed_lines(text)
                 raise SimulationError(
-                    f"NEURON failed at t = {self._h.t:g} ms: {said[0] if said else one_line(error)}"
+                    f"NEURON failed at t = {self._h.t:g} ms: {one_line(error)}"
                 ) from error
         self._step = stop_step
         self._drift_ms = self._h.t - stop_step * self._per_step * self._dt_ms

@@ -1,6 +1,6 @@
 """What the cells of a population can receive on, read from netParams without building them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cosim.errors import ConfigurationError
@@ -25,11 +25,7 @@ def receptors_of(net_params: Any, population: str, known: Mapping[str, str]) -> 
     """
     found: dict[str, str] = {}
     for tags in cell_tags(net_params, population):
-        sections: dict[str, Any] = {}
-        for label, rule in net_params.cellParams.items():
-            conditions = rule.get("conds") or {"cellType": label}
-            if rule.get("secs") and matches(conditions, tags):
-                sections.update(rule["secs"])
+        sections = _sections(net_params, tags)
         if not sections:
             model = tags.get("cellModel")
             if model is not None and model not in _GENERATORS:
@@ -49,6 +45,31 @@ def receptors_of(net_params: Any, population: str, known: Mapping[str, str]) -> 
     return found
 
 
+def undefined_synapses(net_params: Any, populations: Iterable[str]) -> Iterator[str]:
+    """Rules that name a synaptic mechanism that is not there, one line each.
+
+    Point neurons and artificial cells need none, so only cells with sections count.
+
+    Args:
+        net_params: The composed netParams.
+        populations: Labels of all populations.
+    """
+    needing = [
+        tags
+        for population in populations
+        for tags in cell_tags(net_params, population)
+        if (sections := _sections(net_params, tags))
+        and point_neuron(target_section(sections)[1]) is None
+    ]
+    known = list(net_params.synMechParams)
+    for kind, side in (("connParams", "postConds"), ("stimTargetParams", "conds")):
+        for label, rule in net_params[kind].items():
+            named = rule.get("synMech") or []
+            for name in named if isinstance(named, list) else [named]:
+                if name not in known and any(matches(rule[side], tags) for tags in needing):
+                    yield unknown_name(f"synMech in {kind} rule {label!r}:", name, known)
+
+
 def check_receptor(known: Mapping[str, Mapping[str, str]], population: str, receptor: str) -> None:
     """Make sure that a population can receive on a receptor.
 
@@ -66,6 +87,14 @@ def check_receptor(known: Mapping[str, Mapping[str, str]], population: str, rece
         raise ConfigurationError(
             unknown_name(f"receptor of population {population!r}:", receptor, known[population])
         )
+
+
+def _sections(net_params: Any, tags: Mapping[str, Any]) -> dict[str, Any]:
+    sections: dict[str, Any] = {}
+    for label, rule in net_params.cellParams.items():
+        if rule.get("secs") and matches(rule.get("conds") or {"cellType": label}, tags):
+            sections.update(rule["secs"])
+    return sections
 
 
 def target_section(sections: Mapping[str, Any]) -> tuple[str, Any]:

@@ -35,9 +35,7 @@ class RateToPoisson:
     gids: NDArray[np.int64]
     trains: int = 1
 
-    def __call__(
-        self, rates_hz: NDArray[np.float64], start_step: int, dt_ms: float
-    ) -> SpikeEvents:
+    def __call__(self, rates_hz: NDArray[np.float64], start_step: int, dt_ms: float) -> SpikeEvents:
         """Events of the local cells.
 
         Args:

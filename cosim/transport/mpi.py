@@ -23,6 +23,7 @@ _HEADER = 3  # exchange, first step, number of steps
 _POLL_S = 2e-4
 _SLEEP_S = 5e-5
 
+
 def _wait(request: Any, timeout_s: float, what: str) -> None:
     """Complete a request or raise after the time limit."""
     begin = time.monotonic()
@@ -178,9 +179,7 @@ class MpiWorld:
 
     def transport(self, incoming: PacketLayout, outgoing: PacketLayout) -> MpiTransport:
         """This side's end of the connection."""
-        return MpiTransport(
-            self.comm, self.layout, self.group, incoming, outgoing, self._timeout_s
-        )
+        return MpiTransport(self.comm, self.layout, self.group, incoming, outgoing, self._timeout_s)
 
     def gather_records(self, record: dict[str, Any]) -> list[dict[str, Any]] | None:
         """Every rank's record of plain values, in rank order, on rank 0; None elsewhere."""

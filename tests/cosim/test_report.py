@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from cosim import report_figures
 from cosim.clock import SyncClock
@@ -179,6 +180,20 @@ def test_killed_run_is_marked_on_the_page(tmp_path):
     assert "did not reach its end" in page_of(tmp_path).words[""]
 
 
+def test_declared_regions_are_named_even_if_nothing_crossed(tmp_path):
+    """Killed in its first window: labels are there, rows are not."""
+    recorder = Recorder(FolderSink(tmp_path, "all"))
+    recorder.declare_series("temporal_average", ("S_e",), REGIONS, 1.0)
+    recorder.declare_population("V1.E", 20)
+    layout = PacketLayout("NEURON", (SignalLayout("R_e", ("V1",), True),))
+    recorder.declare_exchange("to_brain", layout)
+    recorder.flush()
+    page = page_of(tmp_path)
+    assert "1 replaced by spiking circuits (V1)" in page.words[""]
+    assert "no window was completed" in page.words["exchange"]
+    assert page.images == {}
+
+
 def test_folder_without_a_run_gets_no_report(tmp_path):
     with pytest.raises(ResultsError, match="holds no results"):
         write_report(tmp_path)
@@ -213,8 +228,6 @@ def test_block_means_lose_no_weight(n_rows):
 
 
 def test_block_means_read_piecewise_are_the_same(monkeypatch):
-    import xarray as xr
-
     monkeypatch.setattr(report_figures, "_PIECE_ROWS", 30)
     values = np.random.default_rng(1).random((997, 3))
     pieces = report_figures.read_block_means(xr.DataArray(values), 100)

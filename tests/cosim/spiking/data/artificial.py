@@ -22,8 +22,13 @@ def network():
                 "geom": {"diam": 10.0, "L": 10.0},
                 "mechs": {"pas": {}},
                 "pointps": {
-                    "unit": {"mod": "Exp2Syn", "tau1": 0.5, "tau2": 2.0, "vref": "g",
-                             "synList": ["drive"]}
+                    "unit": {
+                        "mod": "Exp2Syn",
+                        "tau1": 0.5,
+                        "tau2": 2.0,
+                        "vref": "g",
+                        "synList": ["drive"],
+                    }
                 },
                 "threshold": 0.5,
             }
@@ -38,7 +43,7 @@ def network():
         "preConds": {"pop": "clock"},
         "postConds": {"pop": "cells"},
         "convergence": 2,
-        "weight": 0.005,
+        "weight": 0.05,
         "synMech": "AMPA",
         "delay": "uniform(1,5)",
     }

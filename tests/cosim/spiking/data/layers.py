@@ -31,7 +31,10 @@ def network(n_cells=8):
     ):
         netParams.popParams[name] = {"cellType": cell_type, "numCells": n_cells, **where}
     netParams.popParams["background"] = {
-        "cellModel": "NetStim", "numCells": 6 * n_cells, "rate": 20, "noise": 0.3
+        "cellModel": "NetStim",
+        "numCells": 6 * n_cells,
+        "rate": 20,
+        "noise": 0.3,
     }
     netParams.cellParams["E"] = {"secs": _cell(15, 14, 120.0, 0.13)}
     netParams.cellParams["I"] = {"secs": _cell(10.0, 9.0, 110.0, 0.11)}

@@ -1,0 +1,81 @@
+"""A whole experiment in this process: both sides in turn, no threads, no MPI."""
+
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+from cosim.build import build_neuron, build_tvb
+from cosim.config import Experiment
+from cosim.errors import CosimError
+from cosim.plan import Plan, plan
+from cosim.progress import RunProgress
+from cosim.provenance import facts
+from cosim.recorder import FolderSink, MemorySink, Recorder
+from cosim.results import RunResult, prepare_output, write_provenance
+from cosim.scheduler import Position, Side, run_windows
+from cosim.stopwatch import Stopwatch
+from cosim.transport.in_process import InProcessTransport, NoPeer, SingleProcessGroup
+from cosim.window_hooks import exchange_hook, progress_hook
+
+
+def run_here(
+    experiment: Experiment, output: str | Path | None, *, overwrite: bool, quiet: bool
+) -> RunResult:
+    """Run an experiment in this process; see :func:`cosim.runner.run`.
+
+    Args:
+        experiment: What to run.
+        output: Folder for the results; None keeps them in memory.
+        overwrite: Whether results of another run in that folder may be replaced.
+        quiet: Show no progress.
+    """
+    started, stopwatch = datetime.now().astimezone(), Stopwatch()
+    planned = plan(experiment)
+    directory = None if output is None else prepare_output(Path(output), overwrite)
+    memory = MemorySink()
+    recorder = Recorder(memory if directory is None else FolderSink(directory, "run"))
+    position = Position()
+    with ExitStack() as closing:
+        try:
+            sides = _both_sides(planned, recorder, stopwatch, closing)
+            with RunProgress(experiment.duration_ms, quiet) as progress:
+                sides[0].after_window = [*sides[0].after_window, progress_hook(progress)]
+                stopwatch.switch("record")
+                run_windows(planned.clock, sides, stopwatch, position)
+        except CosimError as error:
+            recorder.flush()
+            raise type(error)(f"{position}: {error}") from error
+        except BaseException as error:
+            # What was recorded so far stays readable; the segments tell that it did not end.
+            recorder.flush()
+            error.add_note(f"cosim: {position}")
+            raise
+        participants = {s.participant.name: dict(s.participant.summary()) for s in sides}
+    recorder.close()
+    record = {
+        "rank": 0,
+        "side": "+".join(participants),
+        "participants": participants,
+        "seconds": stopwatch.seconds(),
+    }
+    provenance = facts(experiment, planned.clock.window_ms, started, [record])
+    if directory is None:
+        return RunResult.in_memory(memory, provenance=provenance)
+    write_provenance(directory, provenance)
+    return RunResult.open(directory)
+
+
+def _both_sides(
+    planned: Plan, recorder: Recorder, stopwatch: Stopwatch, closing: ExitStack
+) -> list[Side]:
+    """The sides of a run in one process, joined to each other."""
+    tvb = build_tvb(planned, recorder, stopwatch)
+    hooks = [exchange_hook(planned, recorder)]
+    if planned.circuits is None:
+        return [Side(tvb, NoPeer(), hooks)]
+    neuron, engine = build_neuron(
+        planned, planned.circuits, SingleProcessGroup(), recorder, stopwatch
+    )
+    closing.callback(engine.close)
+    one, other = InProcessTransport.pair()
+    return [Side(tvb, one, hooks), Side(neuron, other)]

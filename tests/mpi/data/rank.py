@@ -1,0 +1,60 @@
+"""One rank: cosim's command line, whose exit status is left in a file if it comes to that.
+
+``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, at t = 30 ms.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from faults import strike, this_rank
+
+
+def plant_in_tvb(kind, step):
+    from tvb.simulator.simulator import Simulator
+
+    from cosim.meanfield.models import ExcInhWithRates
+
+    equations = ExcInhWithRates.dfun
+    n_calls = 0
+
+    def dfun(self, *args, **kwargs):
+        nonlocal n_calls
+        n_calls += 1
+        derivative = equations(self, *args, **kwargs)
+        if n_calls == 2 * step:
+            if kind == "nan":
+                derivative[0, 5] = float("nan")
+            else:
+                strike(kind)
+        return derivative
+
+    configure = Simulator.configure
+
+    def configured(self, *args, **kwargs):
+        nonlocal n_calls
+        configure(self, *args, **kwargs)
+        n_calls = 0  # Heun calls twice a step
+
+    ExcInhWithRates.dfun = dfun
+    Simulator.configure = configured
+
+
+def main():
+    is_last = this_rank() == int(os.environ["PMI_SIZE"]) - 1
+    if "TVB_FAULT" in os.environ and is_last:
+        plant_in_tvb(os.environ["TVB_FAULT"], step=300)
+    from cosim.cli import app
+
+    status = "not set"
+    try:
+        app()
+    except SystemExit as end:
+        status = end.code or 0
+        raise
+    finally:
+        Path(f"status.{this_rank()}").write_text(str(status))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
