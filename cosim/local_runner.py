@@ -57,6 +57,7 @@ def run_here(
         "side": "+".join(participants),
         "participants": participants,
         "seconds": stopwatch.seconds(),
+        "cpu_s": stopwatch.cpu_seconds(),
     }
     provenance = facts(experiment, planned.clock.window_ms, started, [record])
     if directory is None:

@@ -1,9 +1,6 @@
 """One rank of an experiment under mpirun: NEURON on ranks 0 to N-2, TVB on the last."""
 
-import os
-import sys
-import time
-import traceback
+import atexit
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -20,17 +17,10 @@ from cosim.results import RunResult, prepare_output, write_provenance
 from cosim.scheduler import Position, Side, run_windows
 from cosim.spiking.engine import load_neuron, split_world
 from cosim.stopwatch import Stopwatch
+from cosim.transport.failure import end_world
 from cosim.transport.in_process import NoPeer
-from cosim.transport.mpi import MpiWorld, abort, check_world
+from cosim.transport.mpi import MpiWorld, check_world
 from cosim.window_hooks import exchange_hook, flush_hook, progress_hook
-
-# Set to see where an error came from, not only its line.
-TRACEBACK = "COSIM_TRACEBACK"
-
-# Ranks that fail for one reason take turns, so that the first one's line is the only one: its
-# abort ends the others before they speak.
-_TURN_S = 0.2
-_LONGEST_TURN_S = 4.0
 
 
 def run_as_rank(
@@ -59,15 +49,25 @@ def run_as_rank(
         The results, on every rank.
     """
     position = Position()
-    rank = 0
     recorders: list[Recorder] = []
+
+    def fail(error: BaseException) -> NoReturn:
+        end_world(error, str(position), lambda: _flush(recorders))
+
+    def left_from_within() -> None:
+        fail(CosimError("the program was ended from within, as by sys.exit in a NEURON callback."))
+
+    # sys.exit inside a callback of NEURON never comes back as an exception: NEURON's call into
+    # Python ends the process there and then, and MPI would wait for the others at its exit.
+    atexit.register(left_from_within)
     try:
         check_world(size)
         world = MpiWorld(timeout_s)
-        rank = world.layout.rank
-        return _run(world, experiment, output, overwrite, quiet, position, recorders)
+        result = _run(world, experiment, output, overwrite, quiet, position, recorders)
     except BaseException as error:  # noqa: BLE001  (sys.exit and Ctrl-C too must end the world)
-        _end_world(rank, size, position, error, recorders)
+        fail(error)
+    atexit.unregister(left_from_within)
+    return result
 
 
 def _run(
@@ -87,6 +87,7 @@ def _run(
             "Under mpirun the results go to a folder: give output=... (--output DIR)."
         )
     load_neuron(world.layout.size)
+    _let_errors_through()
     split_world(world.layout.n_neuron)
     planned = plan(experiment)
     directory = Path(output)
@@ -113,6 +114,7 @@ def _run(
         "side": world.layout.side,
         "participants": participants,
         "seconds": stopwatch.seconds(),
+        "cpu_s": stopwatch.cpu_seconds(),
     }
     records = world.gather_records(record)
     if records is not None:
@@ -144,39 +146,18 @@ def _side(
     return Side(neuron, transport, [flush_hook(recorder)])
 
 
-def _end_world(
-    rank: int,
-    size: int,
-    position: Position,
-    error: BaseException,
-    recorders: list[Recorder],
-) -> NoReturn:
-    """Say once, in one line per cause, what failed where; then end every rank."""
-    # Ranks fail together when the cause is the same for all, such as a mistake in the file.
-    time.sleep(min(rank * _TURN_S, _LONGEST_TURN_S))
+def _flush(recorders: list[Recorder]) -> str | None:
+    """Keep what was recorded so far; what went wrong with that, if anything."""
     for recorder in recorders:
         try:
             recorder.flush()
-        except (CosimError, OSError, ValueError) as second:
-            sys.stderr.write(f"cosim: rank {rank}: results not flushed: {second}\n")
-    if os.environ.get(TRACEBACK):
-        traceback.print_exception(error)
-    problems = error.problems if isinstance(error, ConfigurationError) else (_cause(error),)
-    for problem in problems:
-        sys.stderr.write(f"cosim: rank {rank} of {size}, {position}: {problem}\n")
-    abort(_status(error))
+        except (CosimError, OSError, ValueError) as error:
+            return f"results not flushed: {error}"
+    return None
 
 
-def _cause(error: BaseException) -> str:
-    if isinstance(error, CosimError):
-        return str(error)
-    if isinstance(error, SystemExit):
-        return f"sys.exit({error.code!r}) was called"
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _let_errors_through() -> None:
+    """Have NEURON raise its errors in Python; by default it aborts the world without a reason."""
+    from neuron import h
 
-
-def _status(error: BaseException) -> int:
-    if isinstance(error, ConfigurationError):
-        return 2
-    return 130 if isinstance(error, KeyboardInterrupt) else 1
+    h.ParallelContext().mpiabort_on_error(0)

@@ -178,6 +178,11 @@ def _parameters(
                 f"{where} has {array.size} values; give one, or {connectome.n_regions}: one per "
                 f"region of {connectome.name}."
             )
+        if name == "G" and experiment.circuits and array.min() < 0:
+            problems.append(
+                f"{where} = {array.min():g}: weights and rates into a circuit scale with it and "
+                f"cannot be negative; give 0 or more."
+            )
         if name.startswith("tau") and array.min() <= 0:
             problems.append(f"{where} = {array.min():g}: a time constant must be above 0 ms.")
         arrays[name] = array

@@ -64,14 +64,21 @@ def facts(
         experiment: What was run.
         window_ms: Window that was used, ms.
         started: When the run began.
-        ranks: One record per rank: ``rank``, ``side``, ``seconds`` per phase, ``participants``.
+        ranks: One record per rank: ``rank``, ``side``, ``seconds`` per phase, ``cpu_s`` of
+            the run without the build, ``participants``.
 
     Returns:
         Plain data. ``timing`` has one entry per rank, whose phases add up to its ``total``;
         ``real_time_factor`` is simulated time over wall time without the build.
     """
     timing = [
-        {"rank": r["rank"], "side": r["side"], **r["seconds"], "total": sum(r["seconds"].values())}
+        {
+            "rank": r["rank"],
+            "side": r["side"],
+            **r["seconds"],
+            "total": sum(r["seconds"].values()),
+            "cpu_s": r["cpu_s"],
+        }
         for r in ranks
     ]
     wall_s = max(entry["total"] for entry in timing)

@@ -18,7 +18,8 @@ class Stopwatch:
     def __init__(self) -> None:
         self._seconds = dict.fromkeys(PHASES, 0.0)
         self._phase = "build"
-        self._since = self._start = time.perf_counter()
+        self._since = time.perf_counter()
+        self._cpu_before_run: float | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -32,9 +33,16 @@ class Stopwatch:
 
     def switch(self, name: str) -> None:
         """End the current phase and begin another."""
+        if self._cpu_before_run is None and self._phase == "build" and name != "build":
+            self._cpu_before_run = time.process_time()
         now = time.perf_counter()
         self._seconds[self._phase] += now - self._since
         self._phase, self._since = name, now
+
+    def cpu_seconds(self) -> float:
+        """CPU time of this process since the build ended, s; above wall time with threads."""
+        before = self._cpu_before_run
+        return 0.0 if before is None else time.process_time() - before
 
     def seconds(self) -> dict[str, float]:
         """Seconds per phase so far, s; their sum is the wall time since creation."""

@@ -109,7 +109,11 @@ def _locate(name: str, base: Path) -> Path:
     if name in SHIPPED:
         return Path(str(files("tvb_data").joinpath("connectivity", SHIPPED[name])))
     path = base / name
-    if not path.exists():
+    try:
+        exists = path.exists()
+    except OSError:  # a name too long for any file
+        exists = False
+    if not exists:
         raise ConfigurationError(
             f"brain.connectome: {unknown_name('connectome', name, SHIPPED)} "
             f"No file {str(path)!r} either: give one of these names or a TVB connectivity zip."

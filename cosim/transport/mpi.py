@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 import time
 from typing import Any, NoReturn
 
@@ -39,12 +38,16 @@ def _wait(request: Any, timeout_s: float, what: str) -> None:
             time.sleep(_SLEEP_S)
 
 
-def _gather_flat(comm: Any, flat: NDArray[Any]) -> list[NDArray[Any]]:
+def _gather_flat(
+    comm: Any, flat: NDArray[Any], timeout_s: float, what: str
+) -> list[NDArray[Any]]:
     """Every rank's one-dimensional array, in rank order, on rank 0; an empty list elsewhere."""
+    length = np.array([flat.size], dtype=np.int64)
     lengths = np.zeros(comm.size, dtype=np.int64)
-    comm.Gather(np.array([flat.size], dtype=np.int64), lengths, root=0)
+    _wait(comm.Igather(length, lengths, root=0), timeout_s, what)
     everything = np.empty(int(lengths.sum()), dtype=flat.dtype)
-    comm.Gatherv(flat, (everything, lengths) if comm.rank == 0 else None, root=0)
+    collected = (everything, lengths) if comm.rank == 0 else None
+    _wait(comm.Igatherv(flat, collected, root=0), timeout_s, what)
     return np.split(everything, np.cumsum(lengths)[:-1]) if comm.rank == 0 else []
 
 
@@ -76,7 +79,9 @@ class MpiGroup:
             return [values]
         n_rows = values.shape[0]
         flat = np.ascontiguousarray(values.T).ravel()
-        parts = _gather_flat(self._comm, flat)
+        parts = _gather_flat(
+            self._comm, flat, self._timeout_s, "Spikes from the NEURON ranks"
+        )
         return [part.reshape(-1, n_rows).T for part in parts]
 
     def broadcast(self, values: NDArray[np.float64]) -> None:
@@ -184,7 +189,7 @@ class MpiWorld:
     def gather_records(self, record: dict[str, Any]) -> list[dict[str, Any]] | None:
         """Every rank's record of plain values, in rank order, on rank 0; None elsewhere."""
         text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
-        parts = _gather_flat(self.comm, text)
+        parts = _gather_flat(self.comm, text, self._timeout_s, "Records of all ranks")
         return [json.loads(part.tobytes()) for part in parts] if self.comm.rank == 0 else None
 
     def barrier(self) -> None:
@@ -197,8 +202,6 @@ def abort(status: int) -> NoReturn:
 
     An exception on one rank would otherwise leave the others waiting for ever.
     """
-    sys.stderr.flush()
-    sys.stdout.flush()
     MPI.COMM_WORLD.Abort(status)
     os._exit(status)  # never reached where Abort works as MPI requires
 

@@ -16,7 +16,7 @@ def plant_in_tvb(kind, step):
     from cosim.meanfield.models import ExcInhWithRates
 
     equations = ExcInhWithRates.dfun
-    n_calls = 0
+    n_calls = -(10**9)  # the resting state calls it too
 
     def dfun(self, *args, **kwargs):
         nonlocal n_calls

@@ -1,0 +1,46 @@
+# Everything a user or developer runs.  `make demo` and `make test` work from a clean clone.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Ranks that spin on one core each; numerical libraries must not take the others.
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: install demo test test-slow check format bench clean help
+
+help: ## show what can be made
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+install: $(STAMP) ## make .venv with everything, from the package index (MPI included)
+
+demo: $(STAMP) ## co-simulate: one region of the brain as a spiking circuit, on two MPI ranks
+	$(BIN)/mpirun -n 2 $(BIN)/cosim run examples/replace_one_region.yaml --output results/demo --overwrite
+	@echo "Look at results/demo/report.png, or open results/demo/report.html in a browser."
+
+test: $(STAMP) ## all tests but the slow ones, serial and under mpiexec
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP) ## the tests that take longer than a minute
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+check: $(STAMP) ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## speed of the same-circuit work: both sides, each side alone
+	$(BIN)/python tests/benchmarks/same_circuit.py
+
+clean: ## remove the virtual environment and the results
+	rm -rf $(VENV) results
