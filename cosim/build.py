@@ -1,5 +1,6 @@
 """From a plan to simulators: the one place where the sides are put together."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -87,6 +88,8 @@ def _gates(plan: Plan, to_brain: PacketLayout) -> dict[str, GatedRate]:
     model = plan.family.build(plan.parameters)
     gates = {}
     for signal in to_brain.signals:
+        if not signal.is_rate:
+            continue
         gate = plan.family.gates[signal.variable]
         columns = [plan.connectome.index(region) for region in signal.regions]
         row = plan.family.gating.index(gate.variable)
@@ -103,8 +106,13 @@ def _gates(plan: Plan, to_brain: PacketLayout) -> dict[str, GatedRate]:
 
 
 def build_neuron(
-    plan: Plan, circuits: CircuitPlan, group: Group, recorder: Recorder, stopwatch: Stopwatch
-) -> tuple[SpikingParticipant, NeuronEngine]:
+    plan: Plan,
+    circuits: CircuitPlan,
+    group: Group,
+    recorder: Recorder,
+    stopwatch: Stopwatch,
+    closing: ExitStack,
+) -> SpikingParticipant:
     """The spiking side.
 
     Args:
@@ -113,9 +121,7 @@ def build_neuron(
         group: The ranks that share the network.
         recorder: Gets the spikes on the group's root; the populations are declared here.
         stopwatch: Attributes the time spent.
-
-    Returns:
-        The participant, and the engine for whoever has to close it.
+        closing: Takes NEURON's network down when it closes, also if the build fails half-way.
     """
     dt_ms = plan.experiment.brain.dt_ms
     engine = NeuronEngine(
@@ -123,7 +129,9 @@ def build_neuron(
         dt_ms=circuits.dt_ms,
         mean_field_dt_ms=dt_ms,
         seed=plan.experiment.seed,
+        duration_ms=plan.experiment.duration_ms,
     )
+    closing.callback(engine.close)
     for label in engine.populations:
         recorder.declare_population(label, engine.n_cells(label))
     initial_hz = {
@@ -132,12 +140,13 @@ def build_neuron(
         )
         for rate, region in circuits.origin
     }
-    participant = SpikingParticipant(
+    return SpikingParticipant(
         engine,
         group,
         incoming=circuits.to_circuits,
         outgoing=circuits.to_brain,
         origin=circuits.origin,
+        readings=circuits.readings,
         projections=[_projection(drive, plan.experiment.seed) for drive in circuits.drives],
         initial_hz=initial_hz,
         to_rate=SpikesToRate,
@@ -147,7 +156,6 @@ def build_neuron(
         dt_ms=dt_ms,
         window_steps=plan.clock.window_steps,
     )
-    return participant, engine
 
 
 def _projection(drive: Drive, seed: int) -> Projection:

@@ -34,7 +34,7 @@ _Traceback = Annotated[
 
 @contextmanager
 def _one_line_errors(show_traceback: bool) -> Iterator[None]:
-    """Turn an error into one line per cause and an exit status: 2 for a mistake, 1 for a failure."""
+    """One line per cause and an exit status: 2 for a mistake in the file, 1 for a failure."""
     try:
         yield
     except CosimError as error:
@@ -116,7 +116,9 @@ def run(
 def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:
     wall_s, duration_ms = provenance["wall_s"], provenance["duration_ms"]
     build_s = min(entry["build"] for entry in provenance["timing"])
-    lines = [
+    warnings = provenance["participants"].get("NEURON", {}).get("warnings", [])
+    lines = [*(f"Note: {warning}" for warning in warnings)]
+    lines += [
         f"{duration_ms:g} ms simulated in {wall_s - build_s:.2f} s after {build_s:.1f} s of build, "
         f"on {provenance['ranks']} rank(s); window {provenance['window_ms']:g} ms.",
         f"Results: {directory}/",

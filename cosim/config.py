@@ -110,16 +110,48 @@ class Input(_Section):
         return self
 
 
+class Gating(_Section):
+    """Where a circuit keeps a gating variable, in the words of NetPyNE's ``recordTraces``.
+
+    Attributes:
+        var: NEURON variable; its value must lie in [0, 1].
+        sec: Section.
+        loc: Position along the section.
+        mech: Density mechanism that has the variable; or
+        synMech: the synaptic mechanism, by the circuit's label; or
+        pointp: the point process, by the circuit's label.
+    """
+
+    var: str
+    sec: str = "soma"
+    loc: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.5
+    mech: str | None = None
+    synMech: str | None = None
+    pointp: str | None = None
+
+    @model_validator(mode="after")
+    def _one_owner(self) -> "Gating":
+        named = [n for n in ("mech", "synMech", "pointp") if getattr(self, n) is not None]
+        if len(named) != 1:
+            raise ValueError(
+                f"name one of mech, synMech, pointp that has {self.var!r}, not {len(named)}."
+            )
+        return self
+
+
 class Output(_Section):
-    """Spikes of one population as a variable of the mean field.
+    """One population as a variable of the mean field.
 
     Attributes:
         source: Population (written ``from``).
-        to: Mean-field variable that it feeds: a rate such as ``R_e``.
+        to: Mean-field variable that it feeds: a rate such as ``R_e``, from its spikes, or a gating
+            variable such as ``S_e``, from ``gating``.
+        gating: For a gating variable: what is averaged over the population's cells.
     """
 
     source: str = Field(alias="from")
     to: str
+    gating: Gating | None = None
 
 
 def _reference_as_text(reference: object) -> str:

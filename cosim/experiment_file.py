@@ -10,7 +10,17 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cosim.config import Brain, Circuit, Experiment, Input, Limits, Monitor, Output, Synchronization
+from cosim.config import (
+    Brain,
+    Circuit,
+    Experiment,
+    Gating,
+    Input,
+    Limits,
+    Monitor,
+    Output,
+    Synchronization,
+)
 from cosim.errors import ConfigurationError
 from cosim.registry import unknown_name
 
@@ -21,6 +31,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "circuits": Circuit,
     "inputs": Input,
     "outputs": Output,
+    "gating": Gating,
     "synchronization": Synchronization,
     "limits": Limits,
     "monitors": Monitor,

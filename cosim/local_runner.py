@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cosim.build import build_neuron, build_tvb
 from cosim.config import Experiment
-from cosim.errors import CosimError
+from cosim.errors import ConfigurationError, CosimError
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
@@ -42,6 +42,8 @@ def run_here(
                 sides[0].after_window = [*sides[0].after_window, progress_hook(progress)]
                 stopwatch.switch("record")
                 run_windows(planned.clock, sides, stopwatch, position)
+        except ConfigurationError:
+            raise
         except CosimError as error:
             recorder.flush()
             raise type(error)(f"{position}: {error}") from error
@@ -74,9 +76,8 @@ def _both_sides(
     hooks = [exchange_hook(planned, recorder)]
     if planned.circuits is None:
         return [Side(tvb, NoPeer(), hooks)]
-    neuron, engine = build_neuron(
-        planned, planned.circuits, SingleProcessGroup(), recorder, stopwatch
+    neuron = build_neuron(
+        planned, planned.circuits, SingleProcessGroup(), recorder, stopwatch, closing
     )
-    closing.callback(engine.close)
     one, other = InProcessTransport.pair()
     return [Side(tvb, one, hooks), Side(neuron, other)]

@@ -140,8 +140,7 @@ def _side(
         return Side(tvb, world.transport(both.to_brain, both.to_circuits), hooks)
     if planned.circuits is None:
         return None
-    neuron, engine = build_neuron(planned, planned.circuits, world.group, recorder, stopwatch)
-    closing.callback(engine.close)
+    neuron = build_neuron(planned, planned.circuits, world.group, recorder, stopwatch, closing)
     transport = world.transport(both.to_circuits, both.to_brain)
     return Side(neuron, transport, [flush_hook(recorder)])
 

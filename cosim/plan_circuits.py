@@ -16,6 +16,7 @@ from cosim.registry import unknown_name
 from cosim.signals import PacketLayout, SignalLayout
 from cosim.spiking.circuit import Circuit, load_circuit
 from cosim.spiking.compose import CircuitCopy, Composition, check_target, compose
+from cosim.spiking.probe import ProbeSite, Reading
 
 _DEFAULT_DT_MS = 0.05
 
@@ -58,7 +59,8 @@ class CircuitPlan:
         dt_ms: NEURON's step, ms.
         replaced: Replaced regions, in connectome order.
         drives: Inputs.
-        origin: Population behind each (variable, region) that the circuits provide.
+        origin: Population behind each (rate, region) that the circuits provide.
+        readings: Gating variable behind each (gating variable, region) that they provide.
         to_circuits: What TVB tells.
         to_brain: What the circuits tell.
         crossing: Connections whose delay bounds the window, ``[target, source]``, booleans.
@@ -69,6 +71,7 @@ class CircuitPlan:
     replaced: tuple[str, ...]
     drives: tuple[Drive, ...]
     origin: Mapping[tuple[str, str], str]
+    readings: Mapping[tuple[str, str], Reading]
     to_circuits: PacketLayout
     to_brain: PacketLayout
     crossing: NDArray[np.bool_]
@@ -110,9 +113,12 @@ def plan_circuits(
     outputs = [_outputs(s, c, family) for s, c in zip(sections, loaded, strict=True)]
     problems = []
     origin: dict[tuple[str, str], str] = {}
+    readings: dict[tuple[str, str], Reading] = {}
     for number, section in enumerate(sections):
         where = f"circuits.{number}"
-        problems += _fill_origin(where, section, outputs[number], family, composition, origin)
+        problems += _fill_outputs(
+            where, section, outputs[number], family, composition, origin, readings
+        )
         problems += _input_problems(where, section, family, composition)
     _raise(problems)
     replaced = tuple(r for r in connectome.regions if any(r in _regions_of(s) for s in sections))
@@ -123,8 +129,9 @@ def plan_circuits(
         replaced=replaced,
         drives=drives,
         origin=origin,
+        readings=readings,
         to_circuits=_to_circuits(drives, replaced, connectome),
-        to_brain=_to_brain(origin, family, connectome),
+        to_brain=_to_brain(origin, readings, family, connectome),
         crossing=_crossing(drives, replaced, connectome),
     )
 
@@ -205,21 +212,21 @@ def _populations(composition: Composition, region: str) -> dict[str, str]:
     return {p.name: p.label for p in composition.populations if p.region == region}
 
 
-def _fill_origin(
+def _fill_outputs(
     where: str,
     section: CircuitSection,
     outputs: Sequence[Output],
     family: ModelFamily,
     composition: Composition,
     origin: dict[tuple[str, str], str],
+    readings: dict[tuple[str, str], Reading],
 ) -> list[str]:
     problems: list[str] = []
     for position, output in enumerate(outputs):
         here = f"{where}.outputs.{position}"
-        if output.to not in family.rates:
-            problems.append(
-                f"{here}.to: {unknown_name(f'rate of {family.name}', output.to, family.rates)}"
-            )
+        problem = _output_problem(here, output, family)
+        if problem:
+            problems.append(problem)
             continue
         found = False
         for region in _regions_of(section):
@@ -227,23 +234,47 @@ def _fill_origin(
             if label is None:
                 continue
             found = True
-            if (output.to, region) in origin:
+            key = (output.to, region)
+            if key in origin or key in readings:
+                before = origin[key] if key in origin else readings[key].population
                 problems.append(
-                    f"{here}: {output.to} of region {region!r} is already fed by "
-                    f"{origin[output.to, region]!r}; give each variable one population."
+                    f"{here}: {output.to} of region {region!r} is already fed by {before!r}; give "
+                    f"each variable one population."
                 )
-            origin[output.to, region] = label
+            elif output.gating is None:
+                origin[key] = label
+            else:
+                site = ProbeSite(**output.gating.model_dump())
+                readings[key] = Reading(label, site, here)
         if not found:
             known = sorted({n for r in _regions_of(section) for n in _populations(composition, r)})
             problems.append(f"{here}.from: {unknown_name('population', output.source, known)}")
     needed = next(rate for rate, gate in family.gates.items() if gate.variable == family.coupling)
     for region in _regions_of(section):
-        if (needed, region) not in origin and not problems:
+        fed = (needed, region) in origin or (family.coupling, region) in readings
+        if not fed and not problems:
             problems.append(
                 f"{where}.outputs: nothing feeds {needed} of region {region!r}, from which the "
                 f"other regions feel it; add {{from: POPULATION, to: {needed}}}."
             )
     return problems
+
+
+def _output_problem(here: str, output: Output, family: ModelFamily) -> str | None:
+    if output.to not in family.variables:
+        known = unknown_name(f"variable of {family.name}", output.to, family.variables)
+        return f"{here}.to: {known}"
+    if output.to in family.gating and output.gating is None:
+        return (
+            f"{here}: {output.to} is a gating variable; say what to average with gating: "
+            f"{{pointp: NAME, var: NAME}}, or feed a rate ({', '.join(family.rates)}) from spikes."
+        )
+    if output.to in family.rates and output.gating is not None:
+        return (
+            f"{here}.gating: {output.to} is a rate and comes from spikes; remove gating, or feed "
+            f"{' or '.join(family.gating)}."
+        )
+    return None
 
 
 def _input_problems(
@@ -334,13 +365,18 @@ def _to_circuits(
 
 
 def _to_brain(
-    origin: Mapping[tuple[str, str], str], family: ModelFamily, connectome: Connectome
+    origin: Mapping[tuple[str, str], str],
+    readings: Mapping[tuple[str, str], Reading],
+    family: ModelFamily,
+    connectome: Connectome,
 ) -> PacketLayout:
+    """Rates first: a gating variable that a circuit gives itself overrules what its rate drives."""
     signals = []
-    for variable in family.rates:
-        regions = tuple(r for r in connectome.regions if (variable, r) in origin)
+    for variable in (*family.rates, *family.gating):
+        given = origin if variable in family.rates else readings
+        regions = tuple(r for r in connectome.regions if (variable, r) in given)
         if regions:
-            signals.append(SignalLayout(variable, regions, is_rate=True))
+            signals.append(SignalLayout(variable, regions, is_rate=variable in family.rates))
     return PacketLayout("NEURON", tuple(signals))
 
 

@@ -41,7 +41,7 @@ class Position:
 
     def __str__(self) -> str:
         if self.window is None:
-            return f"{self.side or 'before the build'}, before the first window"
+            return f"{self.side or 'during the build'}, before the first window"
         return f"{self.side}, window {self.window.index} (from t = {self.window.start_ms:g} ms)"
 
 

@@ -76,6 +76,25 @@ def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
 class _WithRates:
     """What both models add: rates are filled in before each step and left out of the equations."""
 
+    # Parameters of the compiled equations, in their order.
+    _drift_names: tuple[str, ...]
+    _rate_names: tuple[str, ...]
+    _fixed: dict[tuple[str, ...], tuple[Any, ...]] | None = None
+
+    def fix_parameters(self) -> None:
+        """Look every parameter up once: TVB's attributes cost more than the equations they enter.
+
+        Call it when the model is fully configured; later changes of a parameter are not seen.
+        """
+        self._fixed = {}
+        for names in (self._drift_names, self._rate_names):
+            self._fixed[names] = tuple(getattr(self, name) for name in names)
+
+    def _values(self, names: tuple[str, ...]) -> tuple[Any, ...]:
+        if self._fixed is not None:
+            return self._fixed[names]
+        return tuple(getattr(self, name) for name in names)
+
     def update_state_variables_before_integration(
         self,
         state: NDArray[np.float64],
@@ -96,6 +115,14 @@ class ExcInhWithRates(_WithRates, ReducedWongWangExcInh):
 
     state_variables = ("S_e", "S_i", "R_e", "R_i")
     non_integrated_variables = ("R_e", "R_i")
+    _drift_names = (
+        "a_e", "b_e", "d_e", "gamma_e", "tau_e", "w_p", "W_e", "J_N", "a_i", "b_i", "d_i",
+        "gamma_i", "tau_i", "W_i", "J_i", "G", "lamda", "I_o", "I_ext",
+    )  # fmt: skip
+    _rate_names = (
+        "a_e", "b_e", "d_e", "w_p", "W_e", "J_N", "a_i", "b_i", "d_i", "W_i", "J_i", "G", "lamda",
+        "I_o", "I_ext",
+    )  # fmt: skip
     _nvar = 4
     variables_of_interest = List(
         of=str,
@@ -119,21 +146,11 @@ class ExcInhWithRates(_WithRates, ReducedWongWangExcInh):
         **_: Any,
     ) -> NDArray[np.float64]:
         """Time derivative of S_e, S_i, shape ``(2, n_regions, 1)``, per ms."""
-        out = _exc_inh(
-            _rows(x), _rows(c), self.a_e, self.b_e, self.d_e, self.gamma_e, self.tau_e, self.w_p,
-            self.W_e, self.J_N, self.a_i, self.b_i, self.d_i, self.gamma_i, self.tau_i, self.W_i,
-            self.J_i, self.G, self.lamda, self.I_o, self.I_ext,
-        )  # fmt: skip
-        return _columns(out)
+        return _columns(_exc_inh(_rows(x), _rows(c), *self._values(self._drift_names)))
 
     def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
         """R_e, R_i for gating ``(2, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
-        out = _exc_inh_rates(
-            _rows(S), _rows(c), self.a_e, self.b_e, self.d_e, self.w_p, self.W_e, self.J_N,
-            self.a_i, self.b_i, self.d_i, self.W_i, self.J_i, self.G, self.lamda, self.I_o,
-            self.I_ext,
-        )  # fmt: skip
-        return _columns(out)
+        return _columns(_exc_inh_rates(_rows(S), _rows(c), *self._values(self._rate_names)))
 
 
 class OneStateWithRate(_WithRates, ReducedWongWang):
@@ -155,6 +172,8 @@ class OneStateWithRate(_WithRates, ReducedWongWang):
 
     state_variables = ("S", "R")
     non_integrated_variables = ("R",)
+    _drift_names = ("a", "b", "d", "gamma", "tau_s", "w", "J_N", "I_o", "G")
+    _rate_names = ("a", "b", "d", "w", "J_N", "I_o", "G")
     _nvar = 2
     variables_of_interest = List(of=str, choices=("S", "R"), default=("S", "R"))
     state_variable_range = Final(default={"S": np.array([0.0, 1.0]), "R": np.array([0.0, 100.0])})
@@ -163,18 +182,11 @@ class OneStateWithRate(_WithRates, ReducedWongWang):
         self, x: NDArray[np.float64], c: NDArray[np.float64], local_coupling: float = 0.0
     ) -> NDArray[np.float64]:
         """Time derivative of S, shape ``(1, n_regions, 1)``, per ms."""
-        out = _one_state(
-            _rows(x), _rows(c), self.a, self.b, self.d, self.gamma, self.tau_s, self.w, self.J_N,
-            self.I_o, self.G,
-        )  # fmt: skip
-        return _columns(out)
+        return _columns(_one_state(_rows(x), _rows(c), *self._values(self._drift_names)))
 
     def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
         """R for gating ``(1, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
-        out = _one_state_rate(
-            _rows(S), _rows(c), self.a, self.b, self.d, self.w, self.J_N, self.I_o, self.G
-        )
-        return _columns(out)
+        return _columns(_one_state_rate(_rows(S), _rows(c), *self._values(self._rate_names)))
 
 
 @dataclass(frozen=True)

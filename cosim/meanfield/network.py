@@ -87,6 +87,7 @@ class MeanFieldNetwork:
             initial_conditions=np.tile(self._initial[None, ..., None], (horizon, 1, 1, 1)),
         )
         self._tvb.configure()
+        self._tvb.model.fix_parameters()
 
     @staticmethod
     def _rates_at(

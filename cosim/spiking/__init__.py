@@ -1,0 +1,1 @@
+"""The spiking side: NetPyNE circuits in NEURON, on one or many ranks."""

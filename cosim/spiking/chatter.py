@@ -103,7 +103,8 @@ def one_line(error: BaseException) -> str:
     if "Traceback (most recent call last):" in text:
         before, _, traceback = text.partition("Traceback (most recent call last):")
         text = f"{before} {traceback.strip().splitlines()[-1]}"
-    return " ".join(re.sub(r"^(?:\w+ error: )?(?:hoc_execerror: )?", "", text).split()) or "no reason"
+    text = re.sub(r"^(?:\w+ error: )?(?:hoc_execerror: )?", "", text)
+    return " ".join(text.split()) or "no reason given"
 
 
 def _matching(printed: Printed, pattern: re.Pattern[str]) -> list[str]:

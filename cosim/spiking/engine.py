@@ -1,6 +1,6 @@
 """NEURON, built by NetPyNE and driven window by window: the only file that imports either.
 
-How NEURON 9 stamps spikes (fixed step; measured, see tests/cosim/spiking/test_engine_time.py):
+How NEURON 9 stamps spikes (fixed step; measured, see tests/cosim/spiking/test_spike_stamps.py):
 
 * A cell's crossing during step n is found when step n + 1 begins, and stamped with the grid time
   between them plus 1e-10 ms. So a crossing at the very end of a window is reported in the next.
@@ -26,6 +26,7 @@ from cosim.spiking.chatter import Chatter, one_line, quiet, quiet_library
 from cosim.spiking.coincidence import order_coincident_events
 from cosim.spiking.input_port import InputPort as InputPort
 from cosim.spiking.mpi_library import loaded_mpi_library
+from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.receptors import check_receptor, point_neuron, target_section
 from cosim.spiking.voltage_watch import VoltageWatch
 
@@ -152,6 +153,7 @@ class NeuronEngine:
         self._h = _hoc()
         self._sim = _netpyne_sim()
         self._ports: list[InputPort] = []
+        self._probes: list[ProbePort] = []
         self._targets: dict[tuple[int, str], tuple[Any, int]] = {}
         self._spike_times: Any = None
         self._voltages: Any = None
@@ -323,6 +325,24 @@ class NeuronEngine:
                     self._targets[gid, label] = (own[1]["hObj"], receptors.index(label))
         return self._targets[gid, label]
 
+    def add_probe(self, reading: Reading) -> ProbePort:
+        """Read a variable of every cell of a population at the end of each mean-field step.
+
+        Args:
+            reading: What is read where.
+
+        Raises:
+            ConfigurationError: If the cells have no such variable.
+        """
+        label = reading.population
+        copy = next(p.copy for p in self._composition.populations if p.label == label)
+        receptors = self._composition.receptors[copy]
+        pointers = [
+            pointer_to(self._cells[gid], reading, receptors) for gid in self._local[label].tolist()
+        ]
+        self._probes.append(ProbePort(self._h, pointers, self._n_cells[label]))
+        return self._probes[-1]
+
     # -- running ----------------------------------------------------------------------------
 
     def initialize(self) -> None:
@@ -346,6 +366,15 @@ class NeuronEngine:
         Raises:
             SimulationError: If NEURON fails or a membrane potential is no longer finite.
         """
+        # Probes read at every mean-field step; NEURON's results do not depend on where it pauses.
+        stops = range(self._step + 1, stop_step + 1) if self._probes else (stop_step,)
+        for stop in stops:
+            self._solve(stop)
+            for probe in self._probes:
+                probe.sample()
+        self._check_voltages()
+
+    def _solve(self, stop_step: int) -> None:
         n_steps = (stop_step - self._step) * self._per_step
         # A target counted from h.t itself always takes n_steps: h.t is a running sum, and with
         # absolute targets NEURON drops a step once it is 1e-9 steps ahead (dt .025: at 11.6 s).
@@ -358,7 +387,6 @@ class NeuronEngine:
                 ) from error
         self._step = stop_step
         self._drift_ms = self._h.t - stop_step * self._per_step * self._dt_ms
-        self._check_voltages()
 
     def take_spikes(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Spikes of the cells on this rank since the last call, ordered by time, then id.
@@ -423,6 +451,7 @@ class NeuronEngine:
             for port in self._ports:
                 port.close()
             self._ports.clear()
+            self._probes.clear()
             self._targets.clear()
             self._spike_times = self._spike_gids = None
             self._voltages = None

@@ -12,6 +12,7 @@ from cosim.rate_ceiling import RateCeiling
 from cosim.signals import Packet, PacketLayout, SpikeCounts
 from cosim.spiking.delay_line import DelayLine
 from cosim.spiking.engine import InputPort, NeuronEngine
+from cosim.spiking.probe import Reading, mean_of
 from cosim.stopwatch import Stopwatch
 
 NAME = "NEURON"
@@ -66,6 +67,7 @@ class SpikingParticipant:
         incoming: What the peer tells.
         outgoing: What it is told: rates per variable and region.
         origin: Population behind each (variable, region) of ``outgoing``.
+        readings: What is read behind each (gating variable, region) of ``outgoing``.
         projections: Inputs.
         initial_hz: Rate of each (variable, region) before the run, Hz, for every source that the
             circuits themselves replace.
@@ -86,6 +88,7 @@ class SpikingParticipant:
         incoming: PacketLayout,
         outgoing: PacketLayout,
         origin: Mapping[tuple[str, str], str],
+        readings: Mapping[tuple[str, str], Reading],
         projections: Sequence[Projection],
         initial_hz: Mapping[tuple[str, str], float],
         to_rate: Callable[[NDArray[np.int64]], CountsToRate],
@@ -112,6 +115,8 @@ class SpikingParticipant:
         self._window_steps = window_steps
         self._own_initial = initial_hz
         self._wired = [self._wire(projection) for projection in projections]
+        # After the inputs, whose synapses may be what is read.
+        self._probes = {key: engine.add_probe(reading) for key, reading in readings.items()}
         self._lines: dict[str, DelayLine] = {}
         self._last: tuple[SyncWindow, NDArray[np.float64]] | None = None
         self._kept: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
@@ -144,7 +149,8 @@ class SpikingParticipant:
         """Initialise NEURON; the rates sent before the first window are not used by the peer."""
         self._engine.initialize()
         window = SyncWindow(-1, -1, 1, self._dt_ms)
-        return self._pack(window, np.zeros((1, len(self._labels))))
+        gating = dict.fromkeys(self._probes, np.zeros(1))
+        return self._pack(window, np.zeros((1, len(self._labels))), gating)
 
     def advance(self, window: SyncWindow, incoming: Packet) -> Packet:
         """Deliver what arrives in this window, integrate, and count."""
@@ -155,15 +161,22 @@ class SpikingParticipant:
         with self._stopwatch.phase("compute"):
             self._engine.advance(window.stop_step)
         with self._stopwatch.phase("transform"):
-            local = self._count(window)
+            spikes = self._count(window)
+            read = [port.take()[:, None] for port in self._probes.values()]
+            local = np.concatenate([spikes, *read], axis=1)
         with self._stopwatch.phase("wait"):
             total = self._group.sum(local)
         with self._stopwatch.phase("transform"):
-            self._n_spikes += total.sum(axis=0)
-            rates_hz = self._to_rate(SpikeCounts(window, self._labels, total))
+            counts = total[:, : len(self._labels)]
+            self._n_spikes += counts.sum(axis=0)
+            rates_hz = self._to_rate(SpikeCounts(window, self._labels, counts))
+            gating = {
+                key: mean_of(total[:, len(self._labels) + column], port.n_cells)
+                for column, (key, port) in enumerate(self._probes.items())
+            }
             self._ceiling.watch(window.start_step, rates_hz)
             self._last = window, rates_hz
-            packet = self._pack(window, rates_hz)
+            packet = self._pack(window, rates_hz, gating)
         if window.stop_ms - self._gathered_ms >= _GATHER_MS:
             self._gather(window.stop_ms)
         return packet
@@ -180,6 +193,7 @@ class SpikingParticipant:
                 label: int(n) for label, n in zip(self._labels, self._n_spikes, strict=True)
             },
             "input_events_of_rank_0": self._n_events,
+            "warnings": list(self._engine.warnings),
         }
 
     def _take(self, incoming: Packet) -> None:
@@ -245,15 +259,21 @@ class SpikingParticipant:
         found: NDArray[np.int64] = self._order[np.searchsorted(ordered, gids, side="right") - 1]
         return found
 
-    def _pack(self, window: SyncWindow, rates_hz: NDArray[np.float64]) -> Packet:
-        signals = tuple(
-            layout.build(
-                window,
-                rates_hz[:, [self._origin[layout.variable, region] for region in layout.regions]],
-            )
-            for layout in self.outgoing.signals
-        )
-        return Packet(window.index + 1, self.name, signals)
+    def _pack(
+        self,
+        window: SyncWindow,
+        rates_hz: NDArray[np.float64],
+        gating: Mapping[tuple[str, str], NDArray[np.float64]],
+    ) -> Packet:
+        signals = []
+        for layout in self.outgoing.signals:
+            keys = [(layout.variable, region) for region in layout.regions]
+            if layout.is_rate:
+                values = rates_hz[:, [self._origin[key] for key in keys]]
+            else:
+                values = np.stack([gating[key] for key in keys], axis=1)
+            signals.append(layout.build(window, values))
+        return Packet(window.index + 1, self.name, tuple(signals))
 
     def _gather(self, now_ms: float) -> None:
         """Bring the spikes of all ranks to the root and hand them over, ordered by time and gid."""

@@ -38,9 +38,7 @@ def _wait(request: Any, timeout_s: float, what: str) -> None:
             time.sleep(_SLEEP_S)
 
 
-def _gather_flat(
-    comm: Any, flat: NDArray[Any], timeout_s: float, what: str
-) -> list[NDArray[Any]]:
+def _gather_flat(comm: Any, flat: NDArray[Any], timeout_s: float, what: str) -> list[NDArray[Any]]:
     """Every rank's one-dimensional array, in rank order, on rank 0; an empty list elsewhere."""
     length = np.array([flat.size], dtype=np.int64)
     lengths = np.zeros(comm.size, dtype=np.int64)
@@ -79,9 +77,7 @@ class MpiGroup:
             return [values]
         n_rows = values.shape[0]
         flat = np.ascontiguousarray(values.T).ravel()
-        parts = _gather_flat(
-            self._comm, flat, self._timeout_s, "Spikes from the NEURON ranks"
-        )
+        parts = _gather_flat(self._comm, flat, self._timeout_s, "Spikes from the NEURON ranks")
         return [part.reshape(-1, n_rows).T for part in parts]
 
     def broadcast(self, values: NDArray[np.float64]) -> None:

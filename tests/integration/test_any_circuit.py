@@ -117,7 +117,9 @@ def test_aggregated_coupling_and_the_one_state_model():
         regions=["rPCUN"],
         parameters={"order": 10},
         inputs=[
-            cosim.Input(to="E", receptor="exc", coupling="aggregated", rate_scale=100, weight_uS=0.1)
+            cosim.Input(
+                to="E", receptor="exc", coupling="aggregated", rate_scale=100, weight_uS=0.1
+            )
         ],
     )
     result = run(circuit, model="reduced_wong_wang", parameters={"G": 0.5})
@@ -134,4 +136,6 @@ def test_a_circuit_without_inputs_still_feeds_the_brain():
     assert result.exchange.sizes.get("region_to_circuits", 0) == 0
     silent = run(duration_ms=300.0)
     target = result.mean_field["raw"].sel(region="rISTC", variable="S_e").values
-    assert np.abs(target - silent.mean_field["raw"].sel(region="rISTC", variable="S_e")).max() > 1e-4
+    assert (
+        np.abs(target - silent.mean_field["raw"].sel(region="rISTC", variable="S_e")).max() > 1e-4
+    )

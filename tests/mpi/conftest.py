@@ -11,9 +11,7 @@ from pathlib import Path
 
 import pytest
 
-DATA = Path(__file__).parent / "data"
 MPIEXEC = Path(sys.executable).with_name("mpiexec")
-COSIM = Path(sys.executable).with_name("cosim")
 
 _MARK = "COSIM_TEST_LAUNCH"
 _FROM_LAUNCHER = ("PMI_", "PMIX_", "OMPI_", "HYDI_", "MPI_", "MPIR_")
@@ -100,20 +98,35 @@ class Running:
         self.kill()
         out, err = (file.read_text() for file in self._files)
         if left:
+            # A rank that waits for ever shows here.
             pytest.fail(f"still running after {timeout_s} s: {left}\n{out}\n{err}")
         return Launch(self._process.returncode, out, err, ended_s)
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Start mpiexec without waiting: ``start(n_ranks, *command)``; None leaves mpiexec out."""
+@pytest.fixture(scope="session")
+def begin():
+    """Start mpiexec without waiting: ``begin(folder, n_ranks, *command)``; None leaves it out."""
     begun = []
 
-    def begin(n_ranks, *command, cwd=tmp_path, **env):
+    def start(cwd, n_ranks, *command, **env):
         begun.append(Running(n_ranks, command, cwd, env))
         return begun[-1]
 
-    yield begin
+    yield start
+    for running in begun:
+        running.kill()
+
+
+@pytest.fixture
+def start(begin, tmp_path):
+    """Start mpiexec in a folder of the test: ``start(n_ranks, *command)``."""
+    begun = []
+
+    def start(n_ranks, *command, **env):
+        begun.append(begin(tmp_path, n_ranks, *command, **env))
+        return begun[-1]
+
+    yield start
     for running in begun:
         running.kill()
 
@@ -122,7 +135,7 @@ def start(tmp_path):
 def launch(start):
     """Run a command on some ranks to its end: ``launch(n_ranks, *command)``."""
 
-    def run(n_ranks, *command, timeout_s=90, **options):
-        return start(n_ranks, *command, **options).finish(timeout_s)
+    def run(n_ranks, *command, timeout_s=90, **env):
+        return start(n_ranks, *command, **env).finish(timeout_s)
 
     return run

@@ -8,7 +8,7 @@ DT_MS = 0.05
 
 @pytest.fixture
 def clocks_and_cells(specs, hh_circuit):
-    """HH cells driven from time 0, and generators: irregular ones, and ones on half and whole steps."""
+    """HH cells, and generators: irregular ones, and ones on half and whole steps."""
     circuit = hh_circuit({"A": 5})
     net = circuit.net_params
     for name, rate_hz, noise, start_ms in (
@@ -18,7 +18,8 @@ def clocks_and_cells(specs, hh_circuit):
         ("odd", 700.0, 0.0, 0.31),
     ):
         net.popParams[name] = {
-            "cellModel": "NetStim", "numCells": 3, "rate": rate_hz, "noise": noise, "start": start_ms
+            "cellModel": "NetStim", "numCells": 3,
+            "rate": rate_hz, "noise": noise, "start": start_ms,
         }  # fmt: skip
     net.connParams["noise"] = {
         "preConds": {"pop": "noisy"}, "postConds": {"pop": "A"},

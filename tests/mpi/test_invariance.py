@@ -1,0 +1,149 @@
+"""The results do not depend on the ranks, on the window, or on what ran before: to the last bit."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cosim import RunResult
+
+DATA = Path(__file__).parent / "data"
+SMALL = DATA / "small.yaml"
+
+TWO_REGIONS = "circuits.0.regions=[rPCUN, rISTC]"  # connected both ways, 9.8 ms apart
+
+# Every case is a run of SMALL with these changes; E and I fire dozens of spikes in 150 ms.
+CASES = {
+    "per_source": ["circuits.0.parameters.order=40"],
+    "aggregated": [
+        "circuits.0.parameters.order=40",
+        "circuits.0.inputs=[{from: R_e, to: E, coupling: aggregated, weight_uS: 0.02,"
+        " rate_scale: 60.0}]",
+    ],
+    "two_connected_regions": ["circuits.0.parameters.order=20", TWO_REGIONS],
+    "coincident_spikes": [
+        f"circuits.0.circuit={DATA / 'coincident.py'}:network",
+        "circuits.0.parameters={}",
+        # Weak, so that the circuit's clock and not chance decides when its cells fire.
+        "circuits.0.inputs=[{from: R_e, to: E, weight_uS: 0.002}]",
+    ],
+}
+OTHER_WINDOW = "synchronization.window_ms=0.7"
+
+pytestmark = pytest.mark.mpi
+
+
+@pytest.fixture(scope="module")
+def results(begin, tmp_path_factory):
+    """Results of a run by ranks and name; all runs of one number of ranks are one launch.
+
+    The last run repeats the first, in the same processes.
+    """
+    folders = {}
+
+    def of(n_ranks, name):
+        if n_ranks not in folders:
+            folders[n_ranks] = tmp_path_factory.mktemp(f"on_{n_ranks}")
+            command = []
+            for case, changes in CASES.items():
+                changes = ["duration_ms=150.0", *changes]
+                command += [f"run:{case}={SMALL}", *changes]
+                command += [f"run:{case}.other_window={SMALL}", *changes, OTHER_WINDOW]
+            first = ["duration_ms=150.0", *CASES["per_source"]]
+            command += [f"run:other_seed={SMALL}", *first, "seed=12"]
+            command += [f"run:again={SMALL}", *first]
+            runs = begin(folders[n_ranks], n_ranks, sys.executable, DATA / "runs.py", *command)
+            done = runs.finish(timeout_s=200)
+            assert done.status == 0, done.err
+        return RunResult.open(folders[n_ranks] / name)
+
+    return of
+
+
+def arrays(result):
+    """Every array of a run but the windows' numbers, by name."""
+    found = {}
+    for dataset in (result.mean_field, result.exchange):
+        found |= {str(k): v.values for k, v in dataset.variables.items() if k != "window"}
+    for population, spikes in result.spikes.items():
+        found[f"{population} times"] = spikes.times_ms
+        found[f"{population} ids"] = spikes.node_ids
+    return found
+
+
+def assert_identical(one, other):
+    first, second = arrays(one), arrays(other)
+    assert list(first) == list(second)
+    for name, values in first.items():
+        assert values.dtype == second[name].dtype, name
+        if values.dtype.kind == "f":  # bit for bit: NaN is NaN, and -0 is not 0
+            values, others = values.view(np.int64), second[name].view(np.int64)
+        else:
+            others = second[name]
+        np.testing.assert_array_equal(values, others, err_msg=name)
+
+
+@pytest.mark.parametrize("n_ranks", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("case", CASES)
+def test_spikes_and_mean_field_are_those_of_one_process(results, case, n_ranks):
+    assert_identical(results(n_ranks, case), results(None, case))
+
+
+@pytest.mark.parametrize("n_ranks", [None, 2, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_spikes_and_mean_field_are_those_of_another_window(results, case, n_ranks):
+    """0.7 ms against the longest: it divides neither that nor the 150 ms."""
+    longest, other = results(n_ranks, case), results(n_ranks, f"{case}.other_window")
+    assert longest.provenance["window_ms"] > 2 * other.provenance["window_ms"]
+    assert_identical(other, longest)
+
+
+@pytest.mark.parametrize("n_ranks", [None, 2, 3])
+def test_a_run_repeated_after_others_is_the_same(results, n_ranks):
+    assert_identical(results(n_ranks, "again"), results(n_ranks, "per_source"))
+
+
+@pytest.mark.parametrize("n_ranks", [2, 3])
+def test_windows_of_the_exchange_are_those_of_one_process(results, n_ranks):
+    windows = [results(n, "per_source").exchange["window"].values for n in (None, n_ranks)]
+    np.testing.assert_array_equal(*windows)
+
+
+@pytest.mark.parametrize("n_ranks", [None, 2, 3])
+def test_the_runs_were_on_as_many_ranks_as_asked(results, n_ranks):
+    timing = results(n_ranks, "per_source").provenance["timing"]
+    sides = [entry["side"] for entry in timing]
+    assert sides == (["TVB+NEURON"] if n_ranks is None else ["NEURON"] * (n_ranks - 1) + ["TVB"])
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_there_is_something_to_compare(results, case):
+    """Spikes in the excitatory population of each region, and a mean field that moves."""
+    result = results(None, case)
+    excitatory = [spikes for name, spikes in result.spikes.items() if name.endswith(".E")]
+    assert len(excitatory) == (2 if case == "two_connected_regions" else 1)
+    assert min(spikes.times_ms.size for spikes in excitatory) > 20
+    gating = result.mean_field["temporal_average"].sel(variable="S_e")
+    assert gating.std("time_temporal_average").min() > 0
+
+
+@pytest.mark.parametrize("population", ["E", "I"])
+def test_coincident_spikes_do_meet(results, population):
+    """At many times several cells fire at once, so that they reach all others at once."""
+    spikes = results(None, "coincident_spikes").spikes[f"rPCUN.{population}"]
+    _, n_cells = np.unique(spikes.times_ms, return_counts=True)
+    assert (n_cells > 2).sum() > 5
+
+
+def test_another_seed_is_told_apart(results):
+    with pytest.raises(AssertionError):
+        assert_identical(results(None, "other_seed"), results(None, "per_source"))
+
+
+@pytest.mark.parametrize("n_ranks", [None, 2, 3])
+def test_both_sides_end_when_asked(results, n_ranks):
+    """NEURON sums its steps: 150 ms in steps of 0.05 ms is off by less than 1e-9 ms."""
+    participants = results(n_ranks, "per_source").provenance["participants"]
+    assert participants["TVB"]["steps"] == 1500
+    assert participants["NEURON"]["time_ms"] == pytest.approx(150.0, abs=1e-9)
