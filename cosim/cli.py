@@ -115,7 +115,7 @@ def run(
 
 def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:
     wall_s, duration_ms = provenance["wall_s"], provenance["duration_ms"]
-    build_s = min(entry["build"] for entry in provenance["timing"])
+    build_s = provenance["build_s"]
     warnings = provenance["participants"].get("NEURON", {}).get("warnings", [])
     lines = [*(f"Note: {warning}" for warning in warnings)]
     lines += [

@@ -4,7 +4,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from cosim.clock import require_whole_steps
 
@@ -104,10 +113,18 @@ class Input(_Section):
 
     @model_validator(mode="after")
     def _only_what_is_used(self) -> "Input":
-        unused = "rate_scale" if self.coupling == "per_source" else "trains_per_source"
+        unused = self._unused
         if unused in self.model_fields_set:
             raise ValueError(f"{unused} has no meaning with coupling: {self.coupling}; remove it.")
         return self
+
+    @property
+    def _unused(self) -> str:
+        return "rate_scale" if self.coupling == "per_source" else "trains_per_source"
+
+    @model_serializer(mode="wrap")
+    def _as_it_may_be_written(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != self._unused}
 
 
 class Gating(_Section):

@@ -123,6 +123,7 @@ def plan_circuits(
     _raise(problems)
     replaced = tuple(r for r in connectome.regions if any(r in _regions_of(s) for s in sections))
     drives = _drives(sections, family, connectome, composition, np.atleast_1d(G), experiment)
+    _raise(_unknown_rates(drives, replaced, origin))
     return CircuitPlan(
         composition=composition,
         dt_ms=dt_ms,
@@ -349,6 +350,23 @@ def _drives(
                     )
                 )
     return tuple(drives)
+
+
+def _unknown_rates(
+    drives: Sequence[Drive], replaced: Sequence[str], origin: Mapping[tuple[str, str], str]
+) -> list[str]:
+    """A replaced region has the rates that its circuit gives, and no others."""
+    missing = {
+        (drive.variable, source): drive.population
+        for drive in drives
+        for source in drive.sources
+        if source in replaced and (drive.variable, source) not in origin
+    }
+    return [
+        f"circuits: an input of population {population!r} needs {variable} of region {source!r}, "
+        f"whose circuit does not give it; add {{from: POPULATION, to: {variable}}} to its outputs."
+        for (variable, source), population in missing.items()
+    ]
 
 
 def _to_circuits(

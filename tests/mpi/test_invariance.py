@@ -13,7 +13,7 @@ SMALL = DATA / "small.yaml"
 
 TWO_REGIONS = "circuits.0.regions=[rPCUN, rISTC]"  # connected both ways, 9.8 ms apart
 
-# Every case is a run of SMALL with these changes; E and I fire dozens of spikes in 150 ms.
+# Every case is a run of SMALL with these changes; E fires dozens of spikes in 150 ms.
 CASES = {
     "per_source": ["circuits.0.parameters.order=40"],
     "aggregated": [
@@ -128,7 +128,7 @@ def test_there_is_something_to_compare(results, case):
     assert gating.std("time_temporal_average").min() > 0
 
 
-@pytest.mark.parametrize("population", ["E", "I"])
+@pytest.mark.parametrize("population", ["small", "plus", "minus", "E"])
 def test_coincident_spikes_do_meet(results, population):
     """At many times several cells fire at once, so that they reach all others at once."""
     spikes = results(None, "coincident_spikes").spikes[f"rPCUN.{population}"]

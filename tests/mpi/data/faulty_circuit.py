@@ -10,11 +10,11 @@ _kept = []
 
 
 def fails_at_30_ms(kind, rank=0):
-    """A network whose NEURON rank fails at t = 30 ms."""
+    """A network whose NEURON rank fails at t = 30.5 ms."""
 
     def plant():
         if this_rank() == rank:
-            h.CVode().event(30.0, lambda: strike(kind))
+            h.CVode().event(30.5, lambda: strike(kind))
 
     _kept.append(h.FInitializeHandler(plant))
     return balanced_ei(order=10)
@@ -25,3 +25,10 @@ def fails_while_described(kind, rank=None):
     if rank is None or this_rank() == rank:
         strike(kind)
     return balanced_ei(order=10)
+
+
+def fails_while_built(kind, rank):
+    """A network that NetPyNE cannot connect, which only the ranks that build it find out."""
+    net = balanced_ei(order=10)
+    net.connParams["E->E"]["weight"] = "no_such_variable * 2"
+    return net

@@ -1,6 +1,6 @@
 """One rank: cosim's command line, whose exit status is left in a file if it comes to that.
 
-``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, at t = 30 ms.
+``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, in the step that starts at t = 30.5 ms.
 """
 
 import os
@@ -43,7 +43,7 @@ def plant_in_tvb(kind, step):
 def main():
     is_last = this_rank() == int(os.environ["PMI_SIZE"]) - 1
     if "TVB_FAULT" in os.environ and is_last:
-        plant_in_tvb(os.environ["TVB_FAULT"], step=300)
+        plant_in_tvb(os.environ["TVB_FAULT"], step=306)
     from cosim.cli import app
 
     status = "not set"
