@@ -8,6 +8,8 @@ from cosim.errors import ConfigurationError
 # Decimal input such as 0.1 and 2.3 is not exact in binary; a relative error above this is a
 # real mismatch, below it only rounding (a run of 1e9 steps still resolves one step).
 _WHOLE_TOLERANCE = 1e-9
+# The keyed random numbers count steps in 32 bits; at 0.1 ms that is five days of simulated time.
+MAX_STEPS = 2**32 - 1
 
 
 def whole_steps(interval_ms: float, dt_ms: float) -> int | None:
@@ -17,6 +19,8 @@ def whole_steps(interval_ms: float, dt_ms: float) -> int | None:
         interval_ms: Interval, ms.
         dt_ms: Step, ms.
     """
+    if not interval_ms / dt_ms <= MAX_STEPS:
+        return None
     n_steps = round(interval_ms / dt_ms)
     if abs(n_steps * dt_ms - interval_ms) > _WHOLE_TOLERANCE * max(abs(interval_ms), dt_ms):
         return None
@@ -35,6 +39,11 @@ def require_whole_steps(name: str, interval_ms: float, dt_ms: float, dt_name: st
     Raises:
         ConfigurationError: If the interval is not a positive whole number of steps.
     """
+    if not interval_ms / dt_ms <= MAX_STEPS:
+        raise ConfigurationError(
+            f"{name} = {interval_ms:g} is more than {MAX_STEPS} steps of {dt_name} = {dt_ms:g}; "
+            f"shorten it or raise {dt_name}."
+        )
     n_steps = whole_steps(interval_ms, dt_ms)
     if n_steps is None or n_steps < 1:
         nearest = max(round(interval_ms / dt_ms), 1) * dt_ms

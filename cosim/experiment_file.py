@@ -53,7 +53,7 @@ class _Loader(yaml.SafeLoader):
         self.deep_construct = True
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         tag = getattr(event, "tag", None)
         if tag is not None:
             raise yaml.composer.ComposerError(None, None, f"the tag {tag!r}", event.start_mark)

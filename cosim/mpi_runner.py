@@ -145,14 +145,9 @@ def _side(
     return Side(neuron, transport, [flush_hook(recorder)])
 
 
-def _flush(recorders: list[Recorder]) -> str | None:
-    """Keep what was recorded so far; what went wrong with that, if anything."""
+def _flush(recorders: list[Recorder]) -> None:
     for recorder in recorders:
-        try:
-            recorder.flush()
-        except (CosimError, OSError, ValueError) as error:
-            return f"results not flushed: {error}"
-    return None
+        recorder.flush()
 
 
 def _let_errors_through() -> None:

@@ -21,6 +21,7 @@ from cosim.registry import unknown_name
 # Nothing bounds the window of a run without circuits; this keeps what it holds in memory small.
 _UNBOUNDED_WINDOW_MS = 100.0
 _DEFAULT_PARAMETERS = {"G": 0.2}
+_LARGEST_PARAMETER = 1e6
 
 T = TypeVar("T")
 
@@ -182,6 +183,11 @@ def _parameters(
             problems.append(
                 f"{where} = {array.min():g}: weights and rates into a circuit scale with it and "
                 f"cannot be negative; give 0 or more."
+            )
+        if np.abs(array).max() > _LARGEST_PARAMETER:
+            problems.append(
+                f"{where} = {array[np.abs(array).argmax()]:g}: is beyond {_LARGEST_PARAMETER:g}, "
+                f"where no solver follows; give a value in the model's units (nA, Hz, ms)."
             )
         if name.startswith("tau") and array.min() <= 0:
             problems.append(f"{where} = {array.min():g}: a time constant must be above 0 ms.")

@@ -5,7 +5,7 @@ from typing import Any
 
 from tvb.simulator import monitors as tvb_monitors
 
-from cosim.clock import whole_steps
+from cosim.clock import require_whole_steps, whole_steps
 from cosim.errors import ConfigurationError
 from cosim.registry import unknown_name
 
@@ -31,13 +31,10 @@ def check_monitor(name: str, period_ms: float, dt_ms: float) -> list[str]:
     where = f"brain.monitors.{name}"
     if name not in MONITORS:
         return [f"brain.monitors: {unknown_name('monitor', name, MONITORS)}"]
-    n_steps = whole_steps(period_ms, dt_ms)
-    if not n_steps:
-        nearest = max(round(period_ms / dt_ms), 1) * dt_ms
-        return [
-            f"{where}.period_ms = {period_ms:g} is not a whole number of steps of brain.dt_ms = "
-            f"{dt_ms:g}; the nearest is {nearest:g}."
-        ]
+    try:
+        n_steps = require_whole_steps(f"{where}.period_ms", period_ms, dt_ms, "brain.dt_ms")
+    except ConfigurationError as error:
+        return list(error.problems)
     if name == "raw" and n_steps != 1:
         return [
             f"{where}.period_ms = {period_ms:g}: raw keeps every step, so its period is "

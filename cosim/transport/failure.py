@@ -13,41 +13,50 @@ from cosim.transport.launcher import launched_rank, launched_size
 # Set to see where an error came from, not only its line.
 TRACEBACK = "COSIM_TRACEBACK"
 
-# Ranks that fail for one reason take turns, so that the first one's line is the only one: its
-# abort ends the others before they speak.
-_TURN_S = 0.2
-_LONGEST_TURN_S = 4.0
+# What a rank wrote just before an abort is lost when the launcher is slow to pass it on.
+_DELIVERY_S = 0.5
+
+# For the one that speaks to end the world; then a silent rank does it.
+_PATIENCE_S = 5.0
 
 
 def end_world(
-    error: BaseException, where: str, save: Callable[[], str | None] = lambda: None
+    error: BaseException, where: str, save: Callable[[], object] = lambda: None
 ) -> NoReturn:
     """Say once, in one line per cause, what failed where; then end every rank.
 
     Args:
         error: What went wrong on this rank.
         where: Where this rank stands: side, window, simulated time.
-        save: Keeps what can be kept; returns what went wrong with that, if anything.
+        save: Keeps what can be kept.
     """
-    from cosim.transport.mpi import abort
+    from cosim.transport.mpi import abort, claim_last_word
 
-    rank, size = launched_rank(), launched_size()
-    # Ranks fail together when the cause is the same for all, such as a mistake in the file.
-    time.sleep(min(rank * _TURN_S, _LONGEST_TURN_S))
-    unsaved = save()
+    try:
+        unsaved = ""
+        try:
+            save()
+        except Exception as second:  # noqa: BLE001  (the cause must be said, the world must end)
+            unsaved = f" (results not flushed: {_cause(second)})"
+        if claim_last_word():
+            _speak(error, where, unsaved)
+            time.sleep(_DELIVERY_S)
+        else:
+            time.sleep(_PATIENCE_S)
+    finally:
+        abort(_status(error))
+
+
+def _speak(error: BaseException, where: str, unsaved: str) -> None:
     # Not sys.stderr: it may be redirected where the error came from.
     stream = sys.__stderr__ or sys.stderr
     if os.environ.get(TRACEBACK):
         traceback.print_exception(error, file=stream)
-    problems = error.problems if isinstance(error, ConfigurationError) else (_cause(error),)
-    for problem in problems:
-        stream.write(
-            f"cosim: rank {rank} of {size}, {where}: {problem}"
-            f"{f' ({unsaved})' if unsaved else ''}\n"
-        )
+    rank, size = launched_rank(), launched_size()
+    for problem in error.problems if isinstance(error, ConfigurationError) else (_cause(error),):
+        stream.write(f"cosim: rank {rank} of {size}, {where}: {problem}{unsaved}\n")
     stream.flush()
     sys.stdout.flush()
-    abort(_status(error))
 
 
 def _cause(error: BaseException) -> str:

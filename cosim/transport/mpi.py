@@ -15,12 +15,16 @@ from cosim.signals import Packet, PacketLayout
 from cosim.transport.rank_layout import RankLayout
 
 _TAG = 7  # both directions are ordered by MPI; the exchange number travels in the message
+_FAILED, _SPEAKS = 8, 9  # see claim_last_word
 _HEADER = 3  # exchange, first step, number of steps
 
 # A waiting rank first polls, then sleeps between polls, so that it neither answers late when the
 # peer is about as fast nor steals a core from it when ranks outnumber cores.
 _POLL_S = 2e-4
 _SLEEP_S = 5e-5
+
+# How much earlier than its neighbours a rank may fail for the same reason and yet be silent.
+_SETTLE_S = 0.3
 
 
 def _wait(request: Any, timeout_s: float, what: str) -> None:
@@ -29,7 +33,6 @@ def _wait(request: Any, timeout_s: float, what: str) -> None:
     while not request.Test():
         waited = time.monotonic() - begin
         if waited > timeout_s:
-            request.Cancel()
             raise SynchronizationError(
                 f"{what}: nothing from the peer within {timeout_s:g} s; look at its last message "
                 f"above, or raise --timeout if a window or the build takes longer."
@@ -147,9 +150,13 @@ class MpiTransport:
             request = self._world.Irecv(message, source=self._peer, tag=_TAG)
             try:
                 _wait(request, self._timeout_s, where)
+            except SynchronizationError:
+                request.Cancel()  # MPI would go on to write into a buffer that is gone
+                raise
             except MPI.Exception as error:
+                reason = str(error).splitlines()[0].removesuffix(", error stack:")
                 raise SynchronizationError(
-                    f"{where}: the peer's message does not fit ({error}); the two sides are out "
+                    f"{where}: the peer's message does not fit ({reason}); the two sides are out "
                     f"of step."
                 ) from None
         self._group.broadcast(message)
@@ -191,6 +198,30 @@ class MpiWorld:
     def barrier(self) -> None:
         """Wait until every rank is here."""
         _wait(self.comm.Ibarrier(), self._timeout_s, "End of the run")
+
+
+def claim_last_word() -> bool:
+    """Whether this rank, of those that fail at about one time, is the one to say why.
+
+    Ranks often fail for one reason, such as a mistake in the file. Each tells all others that
+    it failed, waits a moment, and then the lowest of them speaks, unless another already does.
+    """
+    world = MPI.COMM_WORLD
+    others = [rank for rank in range(world.size) if rank != world.rank]
+    nothing = np.empty(0)
+    pending = [world.Isend(nothing, dest=rank, tag=_FAILED) for rank in others]
+    deadline = time.monotonic() + _SETTLE_S
+    while time.monotonic() < deadline:
+        MPI.Request.Testall(pending)
+        time.sleep(_SETTLE_S / 20)
+    below = others[: world.rank]
+    if any(world.Iprobe(source=rank, tag=_SPEAKS) for rank in others) or any(
+        world.Iprobe(source=rank, tag=_FAILED) for rank in below
+    ):
+        return False
+    pending += [world.Isend(nothing, dest=rank, tag=_SPEAKS) for rank in others]
+    MPI.Request.Testall(pending)
+    return True
 
 
 def abort(status: int) -> NoReturn:

@@ -153,9 +153,11 @@ def test_trains_per_source_is_a_whole_number_from_1_on(value):
 
 
 def test_a_key_without_meaning_for_the_coupling_is_refused():
-    with pytest.raises(ValidationError, match="rate_scale has no meaning with coupling: per_source"):
+    with pytest.raises(
+        ValidationError, match="rate_scale has no meaning with coupling: per_source"
+    ):
         Input(rate_scale=2.0)
-    with pytest.raises(ValidationError, match="trains_per_source has no meaning .* aggregated"):
+    with pytest.raises(ValidationError, match=r"trains_per_source has no meaning .* aggregated"):
         Input(coupling="aggregated", trains_per_source=2)
 
 

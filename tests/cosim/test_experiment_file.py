@@ -150,7 +150,17 @@ def test_a_key_that_stands_twice_is_refused(problems, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["- 1", "experiment", "3.5", "brain: [", "a: b: c", "\0", "seed: 1\n---\nseed: 2", "\t", "? [a]\n: b"],
+    [
+        "- 1",
+        "experiment",
+        "3.5",
+        "brain: [",
+        "a: b: c",
+        "\0",
+        "seed: 1\n---\nseed: 2",
+        "\t",
+        "? [a]\n: b",
+    ],
 )
 def test_what_is_not_a_mapping_in_yaml_is_refused_in_one_line(problems, text):
     (line,) = problems(text)
@@ -173,7 +183,9 @@ def test_a_short_file_that_stands_for_a_huge_value_is_refused_at_once(problems):
         f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9)
     )
     lines = problems(f"a: &a [x]\n{levels}seed: *j\n")
-    assert any(line.startswith("seed = [[[") and line.endswith("must be integer.") for line in lines)
+    assert any(
+        line.startswith("seed = [[[") and line.endswith("must be integer.") for line in lines
+    )
 
 
 def test_a_file_that_does_not_exist_is_named(tmp_path):
@@ -182,7 +194,7 @@ def test_a_file_that_does_not_exist_is_named(tmp_path):
 
 
 def test_a_folder_is_no_experiment_file(tmp_path):
-    with pytest.raises(ConfigurationError, match="Cannot read .* directory"):
+    with pytest.raises(ConfigurationError, match=r"Cannot read .* directory"):
         load(tmp_path)
 
 
@@ -202,10 +214,22 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
         ({"duration_ms": "500"}, "duration_ms = '500': must be number."),
         ({"duration_ms": 0.0}, "duration_ms = 0.0: must be greater than 0."),
         ({"duration_ms": float("nan")}, "duration_ms = nan: must be a finite number."),
-        ({"brain": {"normalize": "sum"}}, "brain.normalize = 'sum': must be 'none', 'max' or 'region'."),
-        ({"brain": {"noise": {"S_e": -0.1}}}, "brain.noise.S_e = -0.1: must be greater than or equal to 0."),
-        ({"brain": {"parameters": {"G": "big"}}}, "brain.parameters.G = 'big': must be number or list."),
-        ({"brain": {"parameters": {"G": [1.0, "x"]}}}, "brain.parameters.G.1 = 'x': must be number."),
+        (
+            {"brain": {"normalize": "sum"}},
+            "brain.normalize = 'sum': must be 'none', 'max' or 'region'.",
+        ),
+        (
+            {"brain": {"noise": {"S_e": -0.1}}},
+            "brain.noise.S_e = -0.1: must be greater than or equal to 0.",
+        ),
+        (
+            {"brain": {"parameters": {"G": "big"}}},
+            "brain.parameters.G = 'big': must be number or list.",
+        ),
+        (
+            {"brain": {"parameters": {"G": [1.0, "x"]}}},
+            "brain.parameters.G.1 = 'x': must be number.",
+        ),
         (
             {"synchronization": {"window_ms": "fast"}},
             "synchronization.window_ms = 'fast': must be number or 'auto'.",
@@ -215,7 +239,10 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
             "synchronization.window_ms = -1.0: must be greater than 0 or 'auto'.",
         ),
         ({"limits": {"rate_hz": -1.0}}, "limits.rate_hz = -1.0: must be greater than 0."),
-        ({"limits": {"clipped_fraction": "0.1"}}, "limits.clipped_fraction = '0.1': must be number."),
+        (
+            {"limits": {"clipped_fraction": "0.1"}},
+            "limits.clipped_fraction = '0.1': must be number.",
+        ),
         (
             {"circuits": [circuit(inputs=[{"weight_uS": -0.1}])]},
             "circuits.0.inputs.0.weight_uS = -0.1: must be greater than or equal to 0.",
@@ -228,14 +255,20 @@ def test_a_file_that_is_not_text_is_refused(tmp_path):
             {"circuits": [circuit(inputs=[{"coupling": "all"}])]},
             "circuits.0.inputs.0.coupling = 'all': must be 'per_source' or 'aggregated'.",
         ),
-        ({"circuits": [{"regions": ["V1"]}]}, "circuits.0.circuit: is required and missing; add it."),
+        (
+            {"circuits": [{"regions": ["V1"]}]},
+            "circuits.0.circuit: is required and missing; add it.",
+        ),
         ({"circuits": [circuit(regions="V1")]}, "circuits.0.regions = 'V1': must be list."),
-        ({"circuits": [circuit(outputs=[{"to": "R_e"}])]}, "circuits.0.outputs.0.from: is required and missing; add it."),
+        (
+            {"circuits": [circuit(outputs=[{"to": "R_e"}])]},
+            "circuits.0.outputs.0.from: is required and missing; add it.",
+        ),
         ({"circuits": [circuit(dt_ms=0)]}, "circuits.0.dt_ms = 0: must be greater than 0."),
         ({1: 2}, "1: is a key of type int; write keys as text."),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
-)  # fmt: skip
+)
 def test_a_wrong_value_gets_one_line_with_place_value_and_limit(document, line):
     assert refused(document) == (line,)
 
@@ -364,7 +397,8 @@ YAML_LIKE = st.lists(
     st.sampled_from(
         ["seed", "brain", "circuits", ":", ": ", "- ", "\n", "\n  ", "{", "}", "[", "]", ",", "&a ",
          "*a", "!", "!!", "!!set", "|", ">", "'", '"', "#", "?", "<<", "=", "%", "@", "---", "...",
-         "1", "1e-3", "0x", "0b_", "1:2", ".nan", "2020-99-99", "~", "\t", "\\", "é", "\x85", "\ufeff"]
+         "1", "1e-3", "0x", "0b_", "1:2", ".nan", "2020-99-99", "~", "\t", "\\", "é", "\x85",
+         "\ufeff"]
     )
     | st.text(max_size=3),
     max_size=25,
@@ -409,7 +443,9 @@ def test_any_text_gives_an_experiment_or_lines(read, text):
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(st.text(max_size=12) | st.builds("{}.{}={}".format, KEYS, KEYS | st.integers(-1, 1), YAML_LIKE))
+@given(
+    st.text(max_size=12) | st.builds("{}.{}={}".format, KEYS, KEYS | st.integers(-1, 1), YAML_LIKE)
+)
 def test_any_override_gives_an_experiment_or_lines(read, override):
     text = "seed: 1\ncircuits: [{circuit: a, regions: [V1]}]"
     assert is_experiment_or_lines(experiment_or_lines(lambda: read(text, override)))

@@ -55,7 +55,7 @@ def test_before_the_first_rate_arrives_the_initial_rate_does(rates_hz):
 
 def test_a_window_longer_than_a_delay_is_refused():
     line = DelayLine(INITIAL_HZ, 130, 24)
-    with pytest.raises(ValueError, match="rate of step 0 is needed at step 23.*exceeds a delay"):
+    with pytest.raises(ValueError, match=r"step 0 is needed at step 23.*exceeds a delay"):
         line.arriving(0, 24, np.arange(4), DELAYS)
 
 

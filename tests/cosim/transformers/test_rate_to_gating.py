@@ -44,7 +44,7 @@ def test_a_constant_rate_gives_the_analytic_solution(name, rate_hz, initial):
 
 @pytest.mark.parametrize("name", GATES)
 def test_a_rate_that_changes_every_step_agrees_with_an_ode_solver(name):
-    """DOP853 restarted at every jump of the rate, local error 1e-12: 200 steps leave below 1e-10."""
+    """DOP853, restarted at every jump, local error 1e-12: 200 steps leave less than 1e-9."""
     rates_hz = np.random.default_rng(1).exponential(20.0, 200)
     S, expected = 0.1, []
     for rate_hz in rates_hz:
@@ -59,7 +59,7 @@ def test_a_rate_that_changes_every_step_agrees_with_an_ode_solver(name):
         S = solution.y[0, -1]
         expected.append(S)
     found = gate(name, 0.1)(rates_hz[:, None], 1.0)[:, 0]
-    assert np.abs(found - expected).max() < 1e-10
+    assert np.abs(found - expected).max() < 1e-9
 
 
 @pytest.mark.parametrize("name", GATES)

@@ -205,7 +205,7 @@ def test_spikes_fall_inside_the_step_that_they_were_drawn_for():
 
 
 def test_several_trains_of_a_source_are_one_train_of_that_many_times_the_rate():
-    """Independent Poisson trains of one weight onto one synapse add up to one: to the last spike."""
+    """Poisson trains of one weight onto one synapse add up to one: to the last spike."""
     gids = np.arange(50)
     four = RateToPoisson(seed=1, projection=0, gids=gids, trains=4)
     one = RateToPoisson(seed=1, projection=0, gids=gids)

@@ -68,7 +68,9 @@ def test_rates_equal_elephants_time_histogram(spikes, population):
     mine = found == population
     trains = [
         SpikeTrain(
-            np.sort((steps[mine & (cells == cell)] + 0.5) * DT_MS), t_stop=N_STEPS * DT_MS, units="ms"
+            np.sort((steps[mine & (cells == cell)] + 0.5) * DT_MS),
+            t_stop=N_STEPS * DT_MS,
+            units="ms",
         )
         for cell in range(N_CELLS[population])
     ]

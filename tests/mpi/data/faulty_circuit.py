@@ -1,6 +1,5 @@
 """Circuits that are sound but for a fault in NEURON, or in the function that describes them."""
 
-
 from faults import strike, this_rank
 from neuron import h
 

@@ -1,6 +1,6 @@
 """One rank: cosim's command line, whose exit status is left in a file if it comes to that.
 
-``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, in the step that starts at t = 30.5 ms.
+``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, in the step from t = 30.5 ms.
 """
 
 import os
