@@ -7,11 +7,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.drives import Drive
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import GatedRate, TvbParticipant
 from cosim.plan import Plan
-from cosim.plan_circuits import CircuitPlan, Drive
+from cosim.plan_circuits import CircuitPlan
 from cosim.protocols import Group
 from cosim.recorder import Recorder
 from cosim.signals import PacketLayout

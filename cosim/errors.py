@@ -3,6 +3,11 @@
 Every message states the value found, the limit it breaks and what to do, in one line.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
 
 class CosimError(Exception):
     """Root of every error this package raises on purpose."""
@@ -26,3 +31,32 @@ class SynchronizationError(CosimError):
 
 class ResultsError(CosimError):
     """Results cannot be written, or a folder does not hold the results of a run."""
+
+
+class Problems:
+    """Collects the mistakes of independent parts, so that a user sees all of them at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def attempt(self, part: Callable[[], T], where: str = "") -> T | None:
+        """What ``part`` returns, or None after noting why it failed.
+
+        Args:
+            part: May raise ConfigurationError.
+            where: Put before each line.
+        """
+        try:
+            return part()
+        except ConfigurationError as error:
+            self.lines += [f"{where}: {line}" if where else line for line in error.problems]
+            return None
+
+    def raise_if_any(self) -> None:
+        """Raise all that was noted.
+
+        Raises:
+            ConfigurationError: With one line per mistake.
+        """
+        if self.lines:
+            raise ConfigurationError(*dict.fromkeys(self.lines))

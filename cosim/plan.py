@@ -1,16 +1,16 @@
 """Everything that follows from an experiment before anything is simulated, all mistakes at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncClock, choose_window_steps, require_whole_steps
 from cosim.config import Experiment
-from cosim.errors import ConfigurationError
+from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome, load_connectome
 from cosim.meanfield.models import ModelFamily, model_family
 from cosim.meanfield.monitors import check_monitor
@@ -22,8 +22,6 @@ from cosim.registry import unknown_name
 _UNBOUNDED_WINDOW_MS = 100.0
 _DEFAULT_PARAMETERS = {"G": 0.2}
 _LARGEST_PARAMETER = 1e6
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,24 +77,6 @@ class Plan:
         return rates[..., 0]
 
 
-class _Problems:
-    """Collects the mistakes of independent parts, so that a user sees all of them at once."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def attempt(self, part: Callable[[], T]) -> T | None:
-        try:
-            return part()
-        except ConfigurationError as error:
-            self.lines.extend(error.problems)
-            return None
-
-    def raise_if_any(self) -> None:
-        if self.lines:
-            raise ConfigurationError(*dict.fromkeys(self.lines))
-
-
 def plan(experiment: Experiment) -> Plan:
     """Resolve and check an experiment.
 
@@ -107,7 +87,7 @@ def plan(experiment: Experiment) -> Plan:
         ConfigurationError: With one line per mistake, all that can be found at once.
     """
     brain = experiment.brain
-    problems = _Problems()
+    problems = Problems()
     n_steps = problems.attempt(
         lambda: require_whole_steps(
             "duration_ms", experiment.duration_ms, brain.dt_ms, "brain.dt_ms"

@@ -73,8 +73,9 @@ def load_circuit(reference: object, parameters: Mapping[str, Any], base: Path) -
         return _from_function(reference, circuits[reference], parameters)
     if callable(reference) and not isinstance(reference, netpyne_specs().NetParams):
         return _from_function(getattr(reference, "__name__", "circuit"), reference, parameters)
+    circuit = _as_circuit("netParams", reference, {})
     _refuse_parameters("netParams", parameters)
-    return _as_circuit("netParams", reference, {})
+    return circuit
 
 
 def _refuse_parameters(name: str, parameters: Mapping[str, Any]) -> None:
