@@ -8,11 +8,14 @@ from xml.etree import ElementTree
 import pytest
 
 ON_TWO_RANKS = Path(__file__).parent / "data" / "transport_on_two_ranks.py"
-CLAIMS = [
-    node.name
-    for node in ast.parse(ON_TWO_RANKS.read_text()).body
-    if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-]
+CONTRACTS = Path(__file__).parents[1] / "contracts"
+
+
+def names_of_tests(file):
+    found = ast.walk(ast.parse(file.read_text()))
+    functions = (node.name for node in found if isinstance(node, ast.FunctionDef))
+    return [name for name in functions if name.startswith("test_")]
+
 
 pytestmark = pytest.mark.mpi
 
@@ -27,7 +30,8 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", report, *sys.argv[1:]]))
 def outcomes(begin, tmp_path_factory):
     """Per test of the file and rank: what went wrong, an empty text for each that passed."""
     folder = tmp_path_factory.mktemp("two_ranks")
-    command = [sys.executable, "-c", _EACH_RANK, ON_TWO_RANKS]
+    files = [CONTRACTS / "mpi_transport.py", ON_TWO_RANKS]
+    command = [sys.executable, "-c", _EACH_RANK, *files]
     done = begin(folder, 2, *command).finish(timeout_s=60)
     found = {}
     for rank in range(2):
@@ -40,7 +44,16 @@ def outcomes(begin, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("claim", CLAIMS)
-def test_over_two_ranks(outcomes, claim):
+def assert_held(outcomes, claim):
     for rank in range(2):
         assert set(outcomes[claim][rank]) == {""}, f"rank {rank}"
+
+
+@pytest.mark.parametrize("claim", names_of_tests(CONTRACTS / "transport_contract.py"))
+def test_contract_of_a_transport_over_two_ranks(outcomes, claim):
+    assert_held(outcomes, claim)
+
+
+@pytest.mark.parametrize("claim", names_of_tests(ON_TWO_RANKS))
+def test_over_two_ranks(outcomes, claim):
+    assert_held(outcomes, claim)
