@@ -86,11 +86,13 @@ class Connectome:
 
     def _normalised(self, weights: Tensor) -> Tensor:
         if self.normalisation == "frobenius":
-            return weights / torch.linalg.matrix_norm(weights, keepdim=True)
+            norm: Tensor = torch.linalg.matrix_norm(weights, keepdim=True)
+            return weights / norm
         if self.normalisation == "largest":
             return weights / weights.amax((-2, -1), keepdim=True)
         if self.normalisation == "spectral":
-            return weights / torch.linalg.eigvalsh(weights)[..., -1, None, None]
+            eigenvalues: Tensor = torch.linalg.eigvalsh(weights)
+            return weights / eigenvalues[..., -1, None, None]
         return weights
 
 

@@ -44,9 +44,7 @@ class NetworkState:
     def detach(self) -> "NetworkState":
         """Return the same state with the gradient cut."""
         past = None if self.history is None else self.history.detach()
-        return replace(
-            self, neural=self.neural.detach(), blood=self.blood.detach(), history=past
-        )
+        return replace(self, neural=self.neural.detach(), blood=self.blood.detach(), history=past)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Simulation:
 def start_state(
     model: MeanFieldModel, neural: Tensor, hemodynamics: BalloonWindkessel | None = None
 ) -> NetworkState:
-    """Return a start whose haemodynamics have settled to the neural state, ``(batch, var, reg)``."""
+    """Return a start whose haemodynamics have settled to ``neural``, ``(batch, var, region)``."""
     blood = (hemodynamics or BalloonWindkessel()).steady(neural[:, model.sent_variable])
     return NetworkState(neural, blood)
 

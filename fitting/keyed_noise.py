@@ -27,7 +27,7 @@ from torch import Tensor
 from fitting.errors import ConfigurationError
 
 LANES = 16
-_FAST = {"cache": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
+_FAST: dict[str, Any] = {"cache": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
 
 
 @intrinsic

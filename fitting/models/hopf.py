@@ -1,8 +1,8 @@
 """Normal form of a supercritical Hopf bifurcation: the simplest region that may oscillate.
 
-    dx/dt = rate ((a - x^2 - y^2) x - omega' y) + g c        dy/dt = rate ((a - x^2 - y^2) y + omega' x)
+    dx/dt = rate (a - x^2 - y^2) x - omega y + g c        dy/dt = rate (a - x^2 - y^2) y + omega x
 
-with ``rate = 1/tau`` and ``rate omega' = 2 pi f``. It shares nothing with the Wong-Wang model but
+with ``omega = 2 pi f``. It shares nothing with the Wong-Wang model but
 the protocol: no firing rates, unbounded states, other parameters.
 
 References:

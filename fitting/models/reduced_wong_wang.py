@@ -73,7 +73,9 @@ _PARAMETERS = (
     ParameterSpec("g_IE", 1.0, 0.0, 5.0, "nA", "inhibition of the excitatory population"),
     ParameterSpec("g_EI", 0.15, 0.0, 5.0, "nA", "excitation of the inhibitory population"),
     ParameterSpec("I_o", 0.382, 0.0, 2.0, "nA", "background current"),
-    ParameterSpec("I_ext", 0.0, -1.0, 1.0, "nA", "additional current into the excitatory population"),
+    ParameterSpec(
+        "I_ext", 0.0, -1.0, 1.0, "nA", "additional current into the excitatory population"
+    ),
     ParameterSpec("lambda", 0.0, 0.0, 1.0, "", "share of the coupling that reaches inhibition"),
     ParameterSpec("sigma", 0.005, 0.0, 1.0, "1/sqrt(ms)", "noise amplitude of both variables"),
 )
