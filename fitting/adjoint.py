@@ -10,7 +10,7 @@ change there, so touch this file after editing them.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from fitting.elementary import FAST, INLINE, expm1, log
 from fitting.kernels import blood_predict, blood_step, multiply
@@ -170,11 +170,22 @@ def _send_back(adjoints, z, coupled, matrix):  # type: ignore[no-untyped-def]
             a[M_E + k] += coupled[tile * LANES + k]
 
 
-@njit(**FAST)
-def _backward_member(  # type: ignore[no-untyped-def]
+@njit(nogil=True, **FAST)
+def backward(  # type: ignore[no-untyped-def]
     matrix, to_state, to_blood, parameters, con, noise, plan, weights, first, last, per_block, heun,
     to_bold, to_mean, tape, blood_tape, to_parameters, z,
 ):  # fmt: skip
+    """Pull derivatives back from block ``last`` to block ``first``, in place.
+
+    Args as in `forward`, and:
+        matrix: Coupling matrix, not transposed, ``(padded, padded)``.
+        to_state: Derivative to E and I, ``(tile, 2 * LANES)``.
+        to_blood: Derivative to s, f, v and q, ``(tile, 4 * LANES)``.
+        to_bold: Derivative to the BOLD of the window, ``(sample, padded)``.
+        to_mean: Derivative to the mean state of the window, ``(sample, 2, padded)``.
+        to_parameters: Added to, ``(tile, 8 * LANES)``.
+        z: Written: derivative to the coupling at each evaluation, ``(evaluation, padded)``.
+    """
     real = to_state.dtype.type
     zero, one, half = real(0.0), real(1.0), real(0.5)
     dt = con[C_DT]
@@ -268,29 +279,3 @@ def _backward_member(  # type: ignore[no-untyped-def]
         to_state[tile] = adjoints[tile, : 2 * LANES]
         to_parameters[tile] = adjoints[tile, Q_G : Q_G + N_PARAMETERS * LANES]
         to_blood[tile] = vessel_adjoints[tile, : 4 * LANES]
-
-
-@njit(parallel=True, **FAST)
-def backward(  # type: ignore[no-untyped-def]
-    matrix, to_state, to_blood, parameters, con, noise, plan, weights, first, last, per_block, heun,
-    to_bold, to_mean, tape, blood_tape, to_parameters, z,
-):  # fmt: skip
-    """Pull derivatives back from block ``last`` to block ``first``, in place.
-
-    Args as in `forward`, and:
-        matrix: Coupling matrix, not transposed, ``(1 or batch, padded, padded)``.
-        to_state: Derivative to E and I, ``(batch, tile, 2 * LANES)``.
-        to_blood: Derivative to s, f, v and q, ``(batch, tile, 4 * LANES)``.
-        to_bold: Derivative to the BOLD of the window, ``(batch, sample, padded)``.
-        to_mean: Derivative to the mean state of the window, ``(batch, sample, 2, padded)``.
-        to_parameters: Added to, ``(batch, tile, 8 * LANES)``.
-        z: Written: derivative to the coupling at each evaluation, ``(batch, evaluation, padded)``.
-    """
-    shared_matrix, shared_noise = matrix.shape[0] == 1, noise.shape[0] == 1
-    for member in prange(to_state.shape[0]):
-        m = np.int64(member)
-        _backward_member(
-            matrix[0 if shared_matrix else m], to_state[m], to_blood[m], parameters[m], con,
-            noise[0 if shared_noise else m], plan, weights, first, last, per_block, heun,
-            to_bold[m], to_mean[m], tape[m], blood_tape[m], to_parameters[m], z[m],
-        )  # fmt: skip

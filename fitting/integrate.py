@@ -203,8 +203,8 @@ def simulate_eagerly(
 
     The reference: nothing clever, one line per line of the paper, and autograd for the gradient.
     """
-    step = network_step(model, coupling, p, grid.dt_ms, scheme)
-    sent, per_block = model.sent_variable, grid.steps_per_block
+    advance = network_block(model, coupling, p, grid, hemodynamics, scheme)
+    per_block = grid.steps_per_block
     state, blood = start.neural, start.blood
     history = initial_history(model, coupling, start, grid.dt_ms)
     before = hemodynamics.bold(blood)
@@ -217,12 +217,7 @@ def simulate_eagerly(
             first = (plan.first_block + b) * per_block
             kicks = noise.draw(first, per_block, len(model.variables), state.shape[-1], state.dtype)
             kicks = amplitude * kicks.to(state.device).movedim(1, 0)
-        total = state / 2
-        for n in range(per_block):
-            state, history = step(state, history, None if kicks is None else kicks[n])
-            total = total + (state if n < per_block - 1 else state / 2)
-        total = total / per_block
-        blood = hemodynamics.step(blood, total[:, sent])
+        state, history, blood, total = advance(state, history, blood, kicks)
         after = hemodynamics.bold(blood)
         k = int(plan.sample_of_block[b])
         mean[k] = mean[k] + float(plan.share_of_block[b]) * total
@@ -249,6 +244,36 @@ def initial_history(
             f"{n_needed}; start from a state of the same coupling."
         )
     return start.history[:, -n_needed:]
+
+
+def network_block(
+    model: MeanFieldModel,
+    coupling: Coupling,
+    p: Parameters,
+    grid: TimeGrid,
+    hemodynamics: BalloonWindkessel,
+    scheme: Scheme,
+) -> Callable[[Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Return the function that advances a network and its haemodynamics by one block.
+
+    It takes the state, what was sent before, the haemodynamic state and the noise of the block,
+    ``(step, batch, variable, region)``, and returns the next of the first three and the mean state
+    over the block.
+    """
+    step = network_step(model, coupling, p, grid.dt_ms, scheme)
+    n_steps = grid.steps_per_block
+
+    def advance(
+        state: Tensor, history: Tensor, blood: Tensor, kicks: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        total = state / 2
+        for n in range(n_steps):
+            state, history = step(state, history, None if kicks is None else kicks[n])
+            total = total + (state if n < n_steps - 1 else state / 2)
+        total = total / n_steps
+        return state, history, hemodynamics.step(blood, total[:, model.sent_variable]), total
+
+    return advance
 
 
 def network_step(

@@ -6,7 +6,7 @@ those of the haemodynamics. The caller keeps the tape or has it written again, c
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from fitting.elementary import FAST, INLINE, expm1, log
 from fitting.tiles import (
@@ -232,11 +232,33 @@ def _add_bold(b, con, weight, out):  # type: ignore[no-untyped-def]
         out[k] += weight * y
 
 
-@njit(**FAST)
-def _forward_member(  # type: ignore[no-untyped-def]
+@njit(nogil=True, **FAST)
+def forward(  # type: ignore[no-untyped-def]
     matrix_t, state, blood, parameters, con, noise, plan, weights, first, last, per_block, heun,
     squash, bold, mean, tape, blood_tape, keep,
 ):  # fmt: skip
+    """Advance one batch member from block ``first`` to block ``last``, in place.
+
+    Args:
+        matrix_t: Transposed coupling matrix, ``(padded, padded)``.
+        state: E and I, ``(tile, 2 * LANES)``.
+        blood: s, f, v and q, ``(tile, 4 * LANES)``.
+        parameters: In the model's order, ``(tile, 8 * LANES)``; sigma times sqrt(dt).
+        con: Constants, in the order of this file.
+        noise: Standard normal, float32, ``(step, 2, padded)``.
+        plan: Sample that each block of the window belongs to.
+        weights: Share in the mean, weight of BOLD before and after, ``(3, block)``.
+        first: First block, in the window.
+        last: Block to stop at.
+        per_block: Steps in a block.
+        heun: Whether to take Heun's step, else Euler's.
+        squash: Whether tanh acts on the currents.
+        bold: Added to, ``(sample, padded)``.
+        mean: Added to, ``(sample, 2, padded)``.
+        tape: Written to if ``keep``, ``(evaluations + 1, tile, TAPE_ROWS * LANES)``.
+        blood_tape: Written to if ``keep``, ``(block, tile, 5 * LANES)``.
+        keep: Whether the tapes are written.
+    """
     real = state.dtype.type
     zero, one, half = real(0.0), real(1.0), real(0.5)
     dt = con[C_DT]
@@ -314,41 +336,3 @@ def _forward_member(  # type: ignore[no-untyped-def]
         blood[tile] = vessels[tile, : 4 * LANES]
         if keep:
             tape[(last - first) * per_block * stages, tile, : 2 * LANES] = work[tile, : 2 * LANES]
-
-
-@njit(parallel=True, **FAST)
-def forward(  # type: ignore[no-untyped-def]
-    matrix_t, state, blood, parameters, con, noise, plan, weights, first, last, per_block, heun,
-    squash, bold, mean, tape, blood_tape, keep,
-):  # fmt: skip
-    """Advance every batch member from block ``first`` to block ``last``, in place.
-
-    Args:
-        matrix_t: Transposed coupling matrix, ``(1 or batch, padded, padded)``.
-        state: E and I, ``(batch, tile, 2 * LANES)``.
-        blood: s, f, v and q, ``(batch, tile, 4 * LANES)``.
-        parameters: In the model's order, ``(batch, tile, 8 * LANES)``; sigma times sqrt(dt).
-        con: Constants, in the order of this file.
-        noise: Standard normal, float32, ``(1 or batch, step, 2, padded)``; or no step at all.
-        plan: Sample that each block of the window belongs to.
-        weights: Share in the mean, weight of BOLD before and after, ``(3, block)``.
-        first: First block, in the window.
-        last: Block to stop at.
-        per_block: Steps in a block.
-        heun: Whether to take Heun's step, else Euler's.
-        squash: Whether tanh acts on the currents.
-        bold: Added to, ``(batch, sample, padded)``.
-        mean: Added to, ``(batch, sample, 2, padded)``.
-        tape: Written to if ``keep``, ``(batch, evaluations + 1, tile, TAPE_ROWS * LANES)``.
-        blood_tape: Written to if ``keep``, ``(batch, block, tile, 5 * LANES)``.
-        keep: Whether the tapes are written.
-    """
-    shared_matrix, shared_noise = matrix_t.shape[0] == 1, noise.shape[0] == 1
-    for member in prange(state.shape[0]):
-        m = np.int64(member)
-        t = m if keep else 0
-        _forward_member(
-            matrix_t[0 if shared_matrix else m], state[m], blood[m], parameters[m], con,
-            noise[0 if shared_noise else m], plan, weights, first, last, per_block, heun, squash,
-            bold[m], mean[m], tape[t], blood_tape[t], keep,
-        )  # fmt: skip

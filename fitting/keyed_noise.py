@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import float32, int32, njit, prange
+from numba import float32, int32, njit
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 from torch import Tensor
 
 from fitting.errors import ConfigurationError
+from fitting.tiles import LANES, padded
 
-LANES = 16
 _FAST: dict[str, Any] = {"cache": True, "fastmath": {"contract", "nsz"}, "error_model": "numpy"}
 
 
@@ -123,41 +123,30 @@ def _normal_pair(radius_word, angle_word):  # type: ignore[no-untyped-def]
     return radius * cosine, radius * sine
 
 
-@njit(parallel=True, **_FAST)
-def _draw(seed, streams, first_step, out):  # type: ignore[no-untyped-def]
-    """Fill ``out[member, step, variable, region]``; regions padded to whole blocks."""
-    n_steps, n_variables, n_padded = out.shape[1], out.shape[2], out.shape[3]
-    first_pair = first_step // 2
-    last_pair = (first_step + n_steps - 1) // 2
-    for m in prange(out.shape[0]):
-        words = np.empty((4, LANES), np.int32)
-        stream = np.uint64(streams[m])
-        for pair in range(first_pair, last_pair + 1):
-            even = 2 * pair - first_step
-            for couple in range((n_variables + 1) // 2):
-                one = 2 * couple
-                for first in range(0, n_padded, LANES):
-                    _philox_block(
-                        seed, np.uint64(pair), stream, np.uint64(couple), np.uint64(first), words
-                    )
-                    for half in range(2):
-                        step = even + half
-                        if step < 0 or step >= n_steps:
-                            continue
+@njit(nogil=True, **_FAST)
+def _draw(seed, stream, first_step, out):  # type: ignore[no-untyped-def]
+    """Fill ``out[step, variable, region]``; regions padded to whole blocks."""
+    n_steps, n_variables, n_padded = out.shape
+    words = np.empty((4, LANES), np.int32)
+    for pair in range(first_step // 2, (first_step + n_steps - 1) // 2 + 1):
+        for couple in range((n_variables + 1) // 2):
+            one = 2 * couple
+            for first in range(0, n_padded, LANES):
+                _philox_block(
+                    seed, np.uint64(pair), stream, np.uint64(couple), np.uint64(first), words
+                )
+                for half in range(2):
+                    step = 2 * pair - first_step + half
+                    if step < 0 or step >= n_steps:
+                        continue
+                    for lane in range(LANES):
+                        a, b = _normal_pair(words[2 * half, lane], words[2 * half + 1, lane])
+                        out[step, one, first + lane] = a
+                        words[2 * half, lane] = _bits_of_float(b)
+                    if one + 1 < n_variables:
                         for lane in range(LANES):
-                            a, b = _normal_pair(words[2 * half, lane], words[2 * half + 1, lane])
-                            out[m, step, one, first + lane] = a
-                            words[2 * half, lane] = _bits_of_float(b)
-                        if one + 1 < n_variables:
-                            for lane in range(LANES):
-                                out[m, step, one + 1, first + lane] = _float_of_bits(
-                                    words[2 * half, lane]
-                                )
-
-
-def padded(n_regions: int) -> int:
-    """Return the number of regions, rounded up to whole blocks."""
-    return -(-n_regions // LANES) * LANES
+                            b = _float_of_bits(words[2 * half, lane])
+                            out[step, one + 1, first + lane] = b
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +173,9 @@ class KeyedNoise:
         if not self.streams:
             raise ConfigurationError("The noise has no stream; give one number a batch member.")
 
-    def fill(self, first_step: int, out: NDArray[np.float32]) -> None:
-        """Draw into an array ``(batch, step, variable, padded(region))``."""
-        _draw(np.uint64(self.seed), np.array(self.streams, np.int64), first_step, out)
+    def fill(self, stream: int, first_step: int, out: NDArray[np.float32]) -> None:
+        """Draw the numbers of one stream into an array ``(step, variable, padded(region))``."""
+        _draw(np.uint64(self.seed), np.uint64(stream), first_step, out)
 
     def draw(
         self,
@@ -210,5 +199,6 @@ class KeyedNoise:
         """
         shape = (len(self.streams), n_steps, n_variables, padded(n_regions))
         out = np.empty(shape, np.float32)
-        self.fill(first_step, out)
+        for stream, numbers in zip(self.streams, out, strict=True):
+            self.fill(stream, first_step, numbers)
         return torch.from_numpy(out[..., :n_regions]).to(dtype)
