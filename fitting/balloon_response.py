@@ -1,6 +1,6 @@
 """Squared gain of the Balloon-Windkessel haemodynamics, linearised about a steady state."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ class BalloonResponse:
     """
 
     drive: float
-    blood: BalloonWindkessel = BalloonWindkessel()
+    blood: BalloonWindkessel = field(default_factory=BalloonWindkessel)
 
     def steady_state(self) -> tuple[float, float, float]:
         """Flow, volume and deoxyhaemoglobin at rest."""

@@ -25,7 +25,7 @@ def functional_connectivity(bold: Array) -> Array:
     Returns:
         Shape ``(n_regions, n_regions)``.
     """
-    return np.corrcoef(bold)
+    return np.asarray(np.corrcoef(bold), dtype=np.float64)
 
 
 def lower_triangle(matrix: Array) -> Array:
@@ -202,8 +202,7 @@ def make_subject(
     weights, notices = _symmetrised(weights)
     if lengths_mm is not None:
         lengths_mm = (lengths_mm + lengths_mm.T) / 2
-    subject = Subject(name, names, weights, lengths_mm, arrays, float(tr_s), cortical, notices)
-    return subject
+    return Subject(name, names, weights, lengths_mm, arrays, float(tr_s), cortical, notices)
 
 
 def _weight_problems(weights: Array) -> list[str]:

