@@ -48,7 +48,7 @@ def read_matrix(path: Path) -> Table:
             return Table(_only(scipy.io.loadmat(path), path))
         if suffix in (".csv", ".tsv", ".txt"):
             return _read_text(path.read_text(encoding="utf-8"), path)
-    except (ValueError, OSError, NotImplementedError) as problem:
+    except (ValueError, OSError, NotImplementedError, scipy.io.matlab.MatReadError) as problem:
         raise DataError(f"{path} cannot be read as a matrix: {problem}.") from problem
     raise DataError(f"{path} has suffix {suffix!r}; use .npy, .npz, .mat, .csv, .tsv or .txt.")
 
