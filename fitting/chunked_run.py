@@ -144,8 +144,8 @@ class ChunkedRun:
             share = np.zeros_like(self.parameters)
             adjoint.backward(
                 self.matrix, to_state, to_blood, self.parameters, window.constants, noise,
-                window.plan.sample_of_block, window.weights, first, last, window.per_block, window.heun,
-                to_bold, to_mean, *tapes, share, z,
+                window.plan.sample_of_block, window.weights, first, last, window.per_block,
+                window.heun, to_bold, to_mean, *tapes, share, z,
             )  # fmt: skip
             # Sums of a chunk are rounded in the dtype of the run, sums of chunks in float64.
             to_parameters += share
