@@ -87,7 +87,7 @@ def test_simulation_stays_at_a_stable_rest(rank):
 @pytest.mark.parametrize("model", [TANH, RAW])
 def test_published_ranges_hold_one_rest_or_two(model):
     values = np.linspace(0, 2, 5)
-    mapped = regime_map(model, {name: values for name in ("I_o", "g_EE", "g_IE", "g_EI")})
+    mapped = regime_map(model, dict.fromkeys(("I_o", "g_EE", "g_IE", "g_EI"), values))
     assert mapped.n_stable.shape == (5, 5, 5, 5)
     assert set(np.unique(mapped.n_stable)) >= {1, 2}
     both = mapped.n_stable >= 2
