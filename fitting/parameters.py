@@ -1,4 +1,4 @@
-"""Numbers that may be anything, for parameters that may not: transforms of the optimiser's variables.
+"""Free numbers for parameters that have bounds: the transforms behind the optimiser.
 
 An optimiser moves a free number ``u`` without bounds; the model sees ``value(u)``. A transform is
 smooth and one to one, so no gradient dies at a bound and nothing is clipped.

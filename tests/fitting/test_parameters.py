@@ -34,8 +34,8 @@ def test_values_stay_inside_however_far_the_optimiser_goes():
 def test_every_parameter_of_a_model_has_an_interval(name):
     for spec in named_model(name).parameters:
         bounded = Interval.of(spec)
-        middle = torch.tensor((spec.lower + spec.upper) / 2).double()
-        assert float(bounded.free(middle)) == pytest.approx(0, abs=1e-9)
+        middle = torch.tensor((spec.lower + spec.upper) / 2, dtype=torch.float64)
+        assert float(bounded.free(middle)) == pytest.approx(0, abs=1e-12)
 
 
 def test_standard_error_is_carried_by_the_slope():
