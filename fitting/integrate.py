@@ -106,7 +106,7 @@ def simulate(
 
     Raises:
         ConfigurationError: If shapes do not fit or the engine cannot do what is asked.
-        DivergenceError: If BOLD is not finite.
+        DivergenceError: If parameters, weights or start are not finite, or BOLD is not.
     """
     blood_model = hemodynamics or BalloonWindkessel(dt_ms=grid.block_ms)
     if blood_model.dt_ms != grid.block_ms:
@@ -122,6 +122,7 @@ def simulate(
         neural = model.start(coupling.n_regions, batch, weights.dtype).to(weights.device)
         start = start_state(model, neural, blood_model)
     start = _expanded(start, batch, weights)
+    _check_inputs(weights, p, start)
     plan = grid.plan(start.block, n_samples)
     run = _engine(engine, model, coupling)
     result = run(model, coupling, p, grid, plan, noise, start, blood_model, scheme)
@@ -176,6 +177,24 @@ def _expanded(start: NetworkState, batch: int, like: Tensor) -> NetworkState:
 
     past = None if start.history is None else fit(start.history)
     return replace(start, neural=fit(start.neural), blood=fit(start.blood), history=past)
+
+
+def _check_inputs(weights: Tensor, p: Parameters, start: NetworkState) -> None:
+    """Refuse what no engine can use; compiled comparisons would turn a NaN into a bound."""
+    given = {"The coupling": weights, "The start": start.neural, "The start's blood": start.blood}
+    for name, value in (given | {f"Parameter {k}": v for k, v in p.items()}).items():
+        if not bool(torch.isfinite(value.detach()).all()):
+            bad = value.detach()[~torch.isfinite(value.detach())].reshape(-1)[0]
+            raise DivergenceError(
+                f"{name} holds {float(bad):g} before the run starts; go back to the last good "
+                "parameters and lower the learning rate."
+            )
+    lowest = float(start.blood.detach()[:, 1:3].min())
+    if lowest <= 0:
+        raise ConfigurationError(
+            f"The start has a blood flow or volume of {lowest:g}; both are 1 at rest and above 0. "
+            "Use start_state."
+        )
 
 
 def _check_finite(bold: Tensor) -> None:

@@ -140,11 +140,14 @@ def peak_mb() -> float:
 def cases(quick: bool) -> list[tuple[str, Callable[[], float]]]:
     """Names and work, the first as the issue names it."""
     single, double = torch.float32, torch.float64
-    repeats = 2 if quick else 5
+    repeats = 3 if quick else 15
     listed: list[tuple[str, Callable[[], float]]] = [
         ("adjoint float32 83 regions 1 thread", lambda: adjoint(repeats=repeats)),
         ("adjoint float64 83 regions 1 thread", lambda: adjoint(dtype=double, repeats=repeats)),
-        ("adjoint float32 83 regions 1 thread Heun", lambda: adjoint(scheme="heun")),
+        (
+            "adjoint float32 83 regions 1 thread Heun",
+            lambda: adjoint(scheme="heun", repeats=repeats),
+        ),
         ("adjoint float32 83 regions 1 thread dt 1 ms", lambda: adjoint(dt_ms=1.0, repeats=2)),
         (
             "adjoint float64 83 regions 1 thread dt 1 ms",

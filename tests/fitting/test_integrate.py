@@ -238,3 +238,20 @@ def test_run_that_diverges_says_where():
             1,
             noise=KeyedNoise(0),
         )
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_parameter_that_is_no_number_is_named(engine):
+    """The compiled clip would turn it into a bound and the run would look healthy."""
+    with pytest.raises(DivergenceError, match="Parameter g holds nan before the run starts"):
+        simulate(
+            TANH, Coupling(weights()), {"g": torch.tensor(torch.nan)}, TimeGrid(5.0, 100.0), 1,
+            engine=engine,
+        )  # fmt: skip
+
+
+def test_start_without_blood_is_refused():
+    start = start_state(TANH, TANH.start(4))
+    start.blood[:, 2, 1] = 0
+    with pytest.raises(ConfigurationError, match="blood flow or volume of 0"):
+        simulate(TANH, Coupling(weights()), {}, TimeGrid(5.0, 100.0), 1, start=start)
