@@ -82,7 +82,7 @@ class LinearNoiseSection(_Strict):
     scan: Annotated[int, Field(ge=0)] = 15
     scan_low: Positive = 0.05
     scan_high: Positive = 20.0
-    fc_mean: Annotated[float, Field(ge=0)] = 2.5
+    fc_mean: Annotated[float, Field(ge=0)] = 6.0
     fc_variance: Annotated[float, Field(ge=0)] = 2.5
     bold_amplitude: Annotated[float, Field(ge=0)] = 0.0
     gain_prior: Annotated[float, Field(ge=0)] = 0.001

@@ -47,6 +47,7 @@ class DescentSettings:
         held_out_every: Updates between looks at the held-out measure.
         patience: Looks without improvement after which to stop; None never stops early.
         smoothing: Share of the old value in the smoothed held-out measure.
+        smallest_gain: What counts as an improvement; a smoothed measure creeps on for ever.
     """
 
     steps: int
@@ -58,6 +59,7 @@ class DescentSettings:
     held_out_every: int = 10
     patience: int | None = None
     smoothing: float = 0.7
+    smallest_gain: float = 1e-4
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: half a cosine from first to last."""
@@ -219,7 +221,7 @@ class Descent:
         old = self._smoothed
         self._smoothed = value if old is None else keep * old + (1 - keep) * value
         self.history[-1]["held_out"] = value
-        if self._smoothed > self._best:
+        if self._smoothed > self._best + self._settings.smallest_gain:
             self._best, self._looks_since_best = self._smoothed, 0
             self._best_leaves = {n: x.detach().clone() for n, x in self._leaves.items()}
         else:

@@ -89,7 +89,7 @@ def floored(weights: Array, floor: float) -> Array:
     """
     logs = np.log1p(weights)
     lowest = floor * logs[logs > 0].mean()
-    raised = np.expm1(np.maximum(logs, lowest))
+    raised = np.where(logs < lowest, np.expm1(lowest), weights)
     np.fill_diagonal(raised, 0.0)
     return np.asarray(raised, dtype=np.float64)
 

@@ -30,7 +30,8 @@ def frontier(
     n_effective: float,
     steps: int,
     learning_rate: float = 0.05,
-    shape_weight: float = 2.5,
+    mean_weight: float = 6.0,
+    spread_weight: float = 2.5,
 ) -> Array:
     """Refit with ever stronger priors on the connectome's gains, each from the last.
 
@@ -44,7 +45,8 @@ def frontier(
         n_effective: Independent samples of the simulated scan.
         steps: Descent steps for each.
         learning_rate: At the start of each.
-        shape_weight: Weight of the mean and of the spread of FC.
+        mean_weight: Weight of the mean of FC.
+        spread_weight: Weight of its spread over pairs.
 
     Returns:
         Shape ``(1 + n, 4)``: weight of the prior (0 for the fit itself), correlation of
@@ -59,8 +61,8 @@ def frontier(
             objective = Objective(
                 {
                     "fc_correlation": (1.0, FCCorrelation(n_effective)),
-                    "fc_mean": (shape_weight, FCMean()),
-                    "fc_variance": (shape_weight, FCVariance()),
+                    "fc_mean": (mean_weight, FCMean()),
+                    "fc_variance": (spread_weight, FCVariance()),
                     "gain_prior": (weight, GainPrior(network.connectome.prior > 0)),
                 }
             )
