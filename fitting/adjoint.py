@@ -159,31 +159,70 @@ def _evaluate_adjoint(t, p, a, con):  # type: ignore[no-untyped-def]
 @njit(**INLINE)
 def _send_back(adjoints, z, coupled, matrix):  # type: ignore[no-untyped-def]
     """Collect Z of all tiles in ``z`` and add what it sends back to M_E."""
+    _collect(adjoints, z)
+    multiply(matrix, z, coupled)
+    _add_to_m(adjoints, coupled)
+
+
+@njit(**INLINE)
+def _send_back_in_time(  # type: ignore[no-untyped-def]
+    adjoints, z, matrix, delays_t, past, to_past, now, tape, to_matrix
+):
+    """As `_send_back`, through delays; adds the derivative to the matrix as well.
+
+    What is sent at once comes from the tape: the row of a prediction has been overwritten.
+    """
+    _collect(adjoints, z)
+    for i in range(z.shape[0]):
+        row, late, to_row, z_i = matrix[i], delays_t[i], to_matrix[i], z[i]
+        for j in range(z.shape[0]):
+            to_past[now - late[j], j] += row[j] * z_i
+            sent = past[now - late[j], j]
+            if late[j] == 0:
+                sent = tape[j // LANES, T_E + j % LANES]
+            to_row[j] += z_i * sent
+    _add_to_m(adjoints, to_past[now])
+    for j in range(z.shape[0]):
+        to_past[now, j] = z.dtype.type(0.0)
+
+
+@njit(**INLINE)
+def _collect(adjoints, z):  # type: ignore[no-untyped-def]
+    """Copy Z of all tiles to ``z``."""
     for tile in range(adjoints.shape[0]):
         a = adjoints[tile]
         for k in range(LANES):
             z[tile * LANES + k] = a[Z + k]
-    multiply(matrix, z, coupled)
+
+
+@njit(**INLINE)
+def _add_to_m(adjoints, received):  # type: ignore[no-untyped-def]
+    """Add a number for each region to M_E of all tiles."""
     for tile in range(adjoints.shape[0]):
         a = adjoints[tile]
         for k in range(LANES):
-            a[M_E + k] += coupled[tile * LANES + k]
+            a[M_E + k] += received[tile * LANES + k]
 
 
 @njit(nogil=True, **FAST)
 def backward(  # type: ignore[no-untyped-def]
-    matrix, to_state, to_blood, parameters, con, noise, plan, weights, first, last, per_block, heun,
-    to_bold, to_mean, tape, blood_tape, to_parameters, z,
+    matrix, delays_t, past, to_past, to_state, to_blood, parameters, con, noise, plan, weights,
+    first, last, per_block, heun, to_bold, to_mean, tape, blood_tape, to_parameters, to_matrix, z,
 ):  # fmt: skip
     """Pull derivatives back from block ``last`` to block ``first``, in place.
 
     Args as in `forward`, and:
         matrix: Coupling matrix, not transposed, ``(padded, padded)``.
+        delays_t: Steps from sender (column) to receiver, ``(padded, padded)``; or no rows.
+        past: What was sent, as `forward` left it.
+        to_past: Derivative to what was sent, rows as ``past``; those of the last ``horizon``
+            steps hold what later chunks gave. Added to; rows are zero once passed on.
         to_state: Derivative to E and I, ``(tile, 2 * LANES)``.
         to_blood: Derivative to s, f, v and q, ``(tile, 4 * LANES)``.
         to_bold: Derivative to the BOLD of the window, ``(sample, padded)``.
         to_mean: Derivative to the mean state of the window, ``(sample, 2, padded)``.
         to_parameters: Added to, ``(tile, 8 * LANES)``.
+        to_matrix: Added to where there are delays; else the caller makes it of ``z``.
         z: Written: derivative to the coupling at each evaluation, ``(evaluation, padded)``.
     """
     real = to_state.dtype.type
@@ -191,6 +230,8 @@ def backward(  # type: ignore[no-untyped-def]
     dt = con[C_DT]
     n_tiles = to_state.shape[0]
     stages = 2 if heun else 1
+    delayed = delays_t.shape[0] > 0
+    horizon = past.shape[0] - (last - first) * per_block - 1 if delayed else 0
     adjoints = np.zeros((n_tiles, ADJOINT_ROWS * LANES), to_state.dtype)
     vessel_adjoints = np.zeros((n_tiles, BLOOD_ADJOINT_ROWS * LANES), to_state.dtype)
     b = np.zeros(BLOOD_ROWS * LANES, to_state.dtype)
@@ -247,7 +288,13 @@ def backward(  # type: ignore[no-untyped-def]
                     for k in range(2 * LANES):
                         a[A_E + k] = half * dt * a[L_E + k]
                     _evaluate_adjoint(t, parameters[tile], a, con)
-                _send_back(adjoints, z[step * stages + 1], coupled, matrix)
+                if delayed:
+                    _send_back_in_time(
+                        adjoints, z[step * stages + 1], matrix, delays_t, past, to_past,
+                        horizon + step + 1, tape[step * stages + 1], to_matrix,
+                    )  # fmt: skip
+                else:
+                    _send_back(adjoints, z[step * stages + 1], coupled, matrix)
                 for tile in range(n_tiles):
                     a, t = adjoints[tile], tape[step * stages + 1, tile]
                     kick = noise[step, :, tile * LANES : (tile + 1) * LANES]
@@ -266,7 +313,13 @@ def backward(  # type: ignore[no-untyped-def]
                         a[A_E + k] = dt * a[L_E + k]
             for tile in range(n_tiles):
                 _evaluate_adjoint(tape[step * stages, tile], parameters[tile], adjoints[tile], con)
-            _send_back(adjoints, z[step * stages], coupled, matrix)
+            if delayed:
+                _send_back_in_time(
+                    adjoints, z[step * stages], matrix, delays_t, past, to_past, horizon + step,
+                    tape[step * stages], to_matrix,
+                )  # fmt: skip
+            else:
+                _send_back(adjoints, z[step * stages], coupled, matrix)
             for tile in range(n_tiles):
                 a = adjoints[tile]
                 for k in range(2 * LANES):

@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from fitting.chunked_run import ChunkedRun, Window
 from fitting.coupling import Coupling
 from fitting.hemodynamics import BalloonWindkessel
-from fitting.integrate import NetworkState, Scheme, Simulation
+from fitting.integrate import NetworkState, Scheme, Simulation, initial_history
 from fitting.keyed_noise import KeyedNoise
 from fitting.models.base import MeanFieldModel, Parameters
 from fitting.models.reduced_wong_wang import ReducedWongWang
@@ -29,8 +29,10 @@ def obstacle(model: MeanFieldModel, coupling: Coupling) -> str | None:
     """Say why the compiled engine cannot run something, or return none if it can."""
     if not isinstance(model, ReducedWongWang):
         return f"it has no kernel for the model {model.name}"
-    if coupling.delays_ms is not None:
-        return "it has no delays"
+    if coupling.delays_ms is not None and bool(
+        (coupling.weights.diagonal(dim1=-2, dim2=-1) != 0).any()
+    ):
+        return "it has no delay from a region to itself, set the diagonal of the weights to zero"
     if coupling.weights.device.type != "cpu":
         return f"it runs on the CPU and the weights are on {coupling.weights.device}"
     if coupling.weights.dtype not in (torch.float32, torch.float64):
@@ -43,13 +45,19 @@ class _Simulate(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, window: Window, neural: Tensor, blood: Tensor, matrix: Tensor, parameters: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        ctx: Any,
+        window: Window,
+        neural: Tensor,
+        blood: Tensor,
+        history: Tensor,
+        matrix: Tensor,
+        parameters: Tensor,
+    ) -> tuple[Tensor, ...]:
         batch, _, n = neural.shape
         dtype = window.constants.dtype
         plain, transposed = pad_last(matrix, 2), pad_last(matrix.mT, 2)
         states, vessels = to_tiles(neural), to_tiles(blood, (0.0, 1.0, 1.0, 1.0))
-        p = to_tiles(parameters)
+        p, past = to_tiles(parameters), pad_last(history)
         bold = np.zeros((batch, window.plan.n_samples, window.width), dtype)
         mean = np.zeros((batch, window.plan.n_samples, 2, window.width), dtype)
         keep = any(ctx.needs_input_grad)
@@ -58,7 +66,8 @@ class _Simulate(torch.autograd.Function):
             own = m if len(plain) > 1 else 0
             runs.append(ChunkedRun(window, m, plain[own], transposed[own], p[m]))
         _for_each_member(
-            batch, lambda m: runs[m].forward(states[m], vessels[m], bold[m], mean[m], keep)
+            batch,
+            lambda m: runs[m].forward(states[m], vessels[m], past[m], bold[m], mean[m], keep),
         )
         if keep:
             ctx.runs = runs
@@ -67,25 +76,31 @@ class _Simulate(torch.autograd.Function):
             torch.from_numpy(mean[..., :n]),
             from_tiles(states, n),
             from_tiles(vessels, n),
+            torch.from_numpy(past[..., :n]),
         )
 
     @staticmethod
     @once_differentiable
     def backward(
-        ctx: Any, to_bold: Tensor, to_mean: Tensor, to_neural: Tensor, to_blood: Tensor
+        ctx: Any,
+        to_bold: Tensor,
+        to_mean: Tensor,
+        to_neural: Tensor,
+        to_blood: Tensor,
+        to_history: Tensor,
     ) -> tuple[Tensor | None, ...]:
         runs: list[ChunkedRun] = ctx.runs
         batch, _, n = to_neural.shape
         window = runs[0].window
         bold, mean = pad_last(to_bold), pad_last(to_mean)
-        states, vessels = to_tiles(to_neural), to_tiles(to_blood)
+        states, vessels, past = to_tiles(to_neural), to_tiles(to_blood), pad_last(to_history)
         to_parameters = np.zeros((batch, *runs[0].parameters.shape))
-        wanted = ctx.needs_input_grad[3]
+        wanted = ctx.needs_input_grad[4]
         to_matrix = np.zeros((batch if wanted else 0, window.width, window.width))
         _for_each_member(
             batch,
             lambda m: runs[m].backward(
-                states[m], vessels[m], bold[m], mean[m], to_parameters[m],
+                states[m], vessels[m], past[m], bold[m], mean[m], to_parameters[m],
                 to_matrix[m] if wanted else None,
             ),
         )  # fmt: skip
@@ -98,6 +113,7 @@ class _Simulate(torch.autograd.Function):
             None,
             from_tiles(states, n),
             from_tiles(vessels, n),
+            torch.from_numpy(past[..., :n]),
             matrix,
             from_tiles(to_parameters, n).to(to_bold.dtype),
         )
@@ -148,6 +164,12 @@ def _constants(
     return np.array(populations + vessels)
 
 
+def _padded_delays(coupling: Coupling, dt_ms: float) -> NDArray[np.int64]:
+    """Delays in steps, padded with none; no rows where no delay is longer than half a step."""
+    steps = coupling.delay_steps(dt_ms).clone().fill_diagonal_(0)
+    return pad_last(steps, 2) if bool(steps.any()) else np.zeros((0, 0), np.int64)
+
+
 def simulate_compiled(
     model: ReducedWongWang,
     coupling: Coupling,
@@ -178,13 +200,16 @@ def simulate_compiled(
         squash=model.squash_currents,
         n_tiles=padded(n) // LANES,
         tape_bytes=TAPE_BUDGET_BYTES // batch,
+        delays=_padded_delays(coupling, grid.dt_ms),
     )
-    bold, mean, neural, blood = _Simulate.apply(  # type: ignore[no-untyped-call]
+    bold, mean, neural, blood, history = _Simulate.apply(  # type: ignore[no-untyped-call]
         window,
         start.neural,
         start.blood,
+        initial_history(model, coupling, start, grid.dt_ms),
         matrix if matrix.ndim == 3 else matrix.unsqueeze(0),
         torch.stack(rows, 1),
     )
-    end = NetworkState(neural, blood, plan.first_block + plan.n_blocks)
+    past = None if coupling.delays_ms is None else history
+    end = NetworkState(neural, blood, plan.first_block + plan.n_blocks, past)
     return Simulation(bold, mean, torch.from_numpy(plan.times_ms), end)

@@ -171,13 +171,22 @@ def _record(w, con, squash, t):  # type: ignore[no-untyped-def]
 
 
 @njit(**INLINE)
-def _receive(work, sent, coupled, matrix_t):  # type: ignore[no-untyped-def]
-    """Send E of all tiles and put what arrives into their coupling."""
+def _receive(work, past, now, coupled, matrix_t, delays):  # type: ignore[no-untyped-def]
+    """Send E of all tiles, which is the present, and put what arrives into their coupling."""
+    sent = past[now]
     for tile in range(work.shape[0]):
         w = work[tile]
         for k in range(LANES):
             sent[tile * LANES + k] = w[E + k]
-    multiply(matrix_t, sent, coupled)
+    if delays.shape[0] == 0:
+        multiply(matrix_t, sent, coupled)
+    else:
+        for i in range(coupled.shape[0]):
+            coupled[i] = sent.dtype.type(0.0)
+        for j in range(coupled.shape[0]):
+            row, late = matrix_t[j], delays[j]
+            for i in range(coupled.shape[0]):
+                coupled[i] += row[i] * past[now - late[i], j]
     for tile in range(work.shape[0]):
         w = work[tile]
         for k in range(LANES):
@@ -234,13 +243,16 @@ def _add_bold(b, con, weight, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, **FAST)
 def forward(  # type: ignore[no-untyped-def]
-    matrix_t, state, blood, parameters, con, noise, plan, weights, first, last, per_block, heun,
-    squash, bold, mean, tape, blood_tape, keep,
+    matrix_t, delays, past, state, blood, parameters, con, noise, plan, weights, first, last,
+    per_block, heun, squash, bold, mean, tape, blood_tape, keep,
 ):  # fmt: skip
     """Advance one batch member from block ``first`` to block ``last``, in place.
 
     Args:
         matrix_t: Transposed coupling matrix, ``(padded, padded)``.
+        delays: Steps from sender (row) to receiver, ``(padded, padded)``; without rows, none.
+        past: What was sent, oldest first, ``(horizon + steps + 1, padded)``; the first
+            ``horizon`` rows are given, the others written. Without delays one row will do.
         state: E and I, ``(tile, 2 * LANES)``.
         blood: s, f, v and q, ``(tile, 4 * LANES)``.
         parameters: In the model's order, ``(tile, 8 * LANES)``; sigma times sqrt(dt).
@@ -265,9 +277,10 @@ def forward(  # type: ignore[no-untyped-def]
     half_dt = half * dt
     n_tiles = state.shape[0]
     stages = 2 if heun else 1
+    delayed = delays.shape[0] > 0
+    horizon = past.shape[0] - (last - first) * per_block - 1 if delayed else 0
     work = np.zeros((n_tiles, WORK_ROWS * LANES), state.dtype)
     vessels = np.zeros((n_tiles, BLOOD_ROWS * LANES), state.dtype)
-    sent = np.empty(n_tiles * LANES, state.dtype)
     coupled = np.empty(n_tiles * LANES, state.dtype)
     for tile in range(n_tiles):
         work[tile, : 2 * LANES] = state[tile]
@@ -280,7 +293,8 @@ def forward(  # type: ignore[no-untyped-def]
                 w[SUM_E + k] = half * w[E + k]
         for n in range(per_block):
             step = (block - first) * per_block + n
-            _receive(work, sent, coupled, matrix_t)
+            now = horizon + step if delayed else 0
+            _receive(work, past, now, coupled, matrix_t, delays)
             for tile in range(n_tiles):
                 w = work[tile]
                 _evaluate(w, con, squash)
@@ -296,7 +310,8 @@ def forward(  # type: ignore[no-untyped-def]
                     w[E + k] = min(max(e, zero), one)
                     w[I + k] = min(max(i, zero), one)
             if heun:
-                _receive(work, sent, coupled, matrix_t)
+                # The row of the next step holds the prediction until that step overwrites it.
+                _receive(work, past, now + 1 if delayed else 0, coupled, matrix_t, delays)
                 for tile in range(n_tiles):
                     w = work[tile]
                     _evaluate(w, con, squash)
@@ -334,5 +349,6 @@ def forward(  # type: ignore[no-untyped-def]
     for tile in range(n_tiles):
         state[tile] = work[tile, : 2 * LANES]
         blood[tile] = vessels[tile, : 4 * LANES]
+        past[past.shape[0] - 1, tile * LANES : (tile + 1) * LANES] = work[tile, :LANES]
         if keep:
             tape[(last - first) * per_block * stages, tile, : 2 * LANES] = work[tile, : 2 * LANES]

@@ -66,6 +66,7 @@ def adjoint(
     scheme: Scheme = "euler",
     minutes: float = 1.0,
     repeats: int = 5,
+    longest_delay_ms: float = 0.0,
 ) -> float:
     """Seconds per simulated minute of one batch member, compiled engine."""
     grid = TimeGrid(dt_ms, TR_MS)
@@ -73,11 +74,12 @@ def adjoint(
     weights, p = leaves(n_regions, dtype)
     target = torch.rand(n_regions, n_regions, generator=torch.Generator().manual_seed(1)).to(dtype)
     noise = KeyedNoise(0, tuple(range(batch)))
+    delays = longest_delay_ms * torch.rand(n_regions, n_regions) if longest_delay_ms else None
     torch.set_num_threads(threads)
 
     def work() -> None:
         sim = simulate(
-            MODEL, Coupling(weights), p, grid, n_samples,
+            MODEL, Coupling(weights, delays_ms=delays), p, grid, n_samples,
             noise=noise, scheme=scheme, engine="compiled",
         )  # fmt: skip
         fc_loss(sim.bold, target).backward()
@@ -147,6 +149,10 @@ def cases(quick: bool) -> list[tuple[str, Callable[[], float]]]:
         (
             "adjoint float32 83 regions 1 thread Heun",
             lambda: adjoint(scheme="heun", repeats=repeats),
+        ),
+        (
+            "adjoint float32 83 regions 1 thread delays to 60 ms",
+            lambda: adjoint(longest_delay_ms=60.0, repeats=3),
         ),
         ("adjoint float32 83 regions 1 thread dt 1 ms", lambda: adjoint(dt_ms=1.0, repeats=2)),
         (

@@ -43,12 +43,20 @@ def inputs(model, n=19, batch=2, own_weights=False, sigma=0.03, seed=0):
     return {name: value.detach().requires_grad_() for name, value in leaves.items()}
 
 
-def run(model, leaves, engine, n_samples=12, scheme="heun", grid=GRID, seed=1):
+def delays(n, longest_ms=60.0):
+    """From none to the longest, other ones each way."""
+    return longest_ms * torch.rand(n, n, generator=torch.Generator().manual_seed(9))
+
+
+def run(
+    model, leaves, engine, n_samples=12, scheme="heun", grid=GRID, seed=1,
+    diffusive=True, delays_ms=None,
+):  # fmt: skip
     p = {k: v for k, v in leaves.items() if k not in ("weights", "neural", "blood")}
     batch = leaves["neural"].shape[0]
     return simulate(
         model,
-        Coupling(leaves["weights"]),
+        Coupling(leaves["weights"], diffusive, delays_ms),
         p,
         grid,
         n_samples,
@@ -87,6 +95,55 @@ def test_value_and_gradient_are_those_of_autograd(variant, scheme, own_weights):
     for name, a, b in zip(leaves, expected, found, strict=True):
         error = float((a - b).abs().max() / a.abs().max())
         assert error < 1e-10, f"{name}: {error:.1e}"
+
+
+@pytest.mark.parametrize("steps_per_chunk", [256, 8])
+@pytest.mark.parametrize("diffusive", [True, False])
+@pytest.mark.parametrize("scheme", ["euler", "heun"])
+def test_delays_are_those_of_the_eager_engine(monkeypatch, scheme, diffusive, steps_per_chunk):
+    """Delays of 0 to 12 steps, also with chunks shorter than the longest of them."""
+    monkeypatch.setattr(chunked_run, "STEPS_PER_CHUNK", steps_per_chunk)
+    monkeypatch.setattr(compiled, "TAPE_BUDGET_BYTES", 200_000)
+    model = named_model(VARIANTS[0])
+    leaves = inputs(model, own_weights=True)
+    leaves["weights"] = leaves["weights"].detach().requires_grad_()
+    options = {"scheme": scheme, "diffusive": diffusive, "delays_ms": delays(19)}
+    eager, expected = gradients(model, leaves, "eager", **options)
+    fast, found = gradients(model, leaves, "compiled", **options)
+    torch.testing.assert_close(fast.bold, eager.bold, rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(fast.state.history, eager.state.history, rtol=1e-12, atol=1e-14)
+    for name, a, b in zip(leaves, expected, found, strict=True):
+        error = float((a - b).abs().max() / a.abs().max())
+        assert error < 1e-10, f"{name}: {error:.1e}"
+
+
+def test_gradient_passes_through_the_history_of_joined_windows():
+    """The derivative of three windows is that of one; a window is shorter than the delays."""
+    model = named_model(VARIANTS[0])
+    leaves = inputs(model, n=7)
+    p = {k: v for k, v in leaves.items() if k not in ("weights", "neural", "blood")}
+    coupling = Coupling(leaves["weights"], True, delays(7))
+    start = NetworkState(leaves["neural"], leaves["blood"])
+    noise, grid = KeyedNoise(1, (0, 1)), TimeGrid(5.0, 40.0)
+
+    def bold_of(*windows):
+        state, parts = start, []
+        for n_samples in windows:
+            sim = simulate(
+                model, coupling, p, grid, n_samples, noise=noise, start=state, engine="compiled"
+            )
+            parts.append(sim.bold)
+            state = sim.state
+        return torch.cat(parts, 1)
+
+    whole, cut = bold_of(8), bold_of(1, 1, 6)
+    assert torch.equal(whole, cut)
+    weight = torch.randn(whole.shape, generator=torch.Generator().manual_seed(2))
+    values = list(leaves.values())
+    expected = torch.autograd.grad((whole * weight).sum(), values)
+    found = torch.autograd.grad((cut * weight).sum(), values)
+    for name, a, b in zip(leaves, expected, found, strict=True):
+        assert float((a - b).abs().max() / a.abs().max()) < 1e-11, name
 
 
 @pytest.mark.parametrize("scheme", ["euler", "heun"])
@@ -250,3 +307,6 @@ def test_what_has_no_kernel_is_refused_or_run_eagerly():
     with pytest.raises(ConfigurationError, match="no kernel for the model hopf"):
         simulate(hopf, coupling, {}, GRID, 1, engine="compiled")
     assert simulate(hopf, coupling, {}, GRID, 1).bold.shape == (1, 1, 3)
+    loops = Coupling(torch.ones(3, 3).double(), delays_ms=torch.ones(3, 3))
+    with pytest.raises(ConfigurationError, match="no delay from a region to itself"):
+        simulate(named_model(VARIANTS[0]), loops, {}, GRID, 1, engine="compiled")
