@@ -38,6 +38,7 @@ class Window:
         squash: Whether tanh acts on the currents.
         n_tiles: Tiles of regions.
         tape_bytes: What the tapes of one member may take.
+        recorded: Whether PyTorch records gradients: inside an operation it no longer says so.
         delays: Steps from sender (column) to receiver, ``(padded, padded)``; without rows, none.
         weights: Share of each block in its mean, and its weights of BOLD, ``(3, block)``.
     """
@@ -50,6 +51,7 @@ class Window:
     squash: bool
     n_tiles: int
     tape_bytes: int
+    recorded: bool
     delays: NDArray[np.int64]
     weights: Array = field(init=False)
 

@@ -60,7 +60,7 @@ class _Simulate(torch.autograd.Function):
         p, past = to_tiles(parameters), pad_last(history)
         bold = np.zeros((batch, window.plan.n_samples, window.width), dtype)
         mean = np.zeros((batch, window.plan.n_samples, 2, window.width), dtype)
-        keep = any(ctx.needs_input_grad)
+        keep = window.recorded and any(ctx.needs_input_grad)
         runs = []
         for m in range(batch):
             own = m if len(plain) > 1 else 0
@@ -200,6 +200,7 @@ def simulate_compiled(
         squash=model.squash_currents,
         n_tiles=padded(n) // LANES,
         tape_bytes=TAPE_BUDGET_BYTES // batch,
+        recorded=torch.is_grad_enabled(),
         delays=_padded_delays(coupling, grid.dt_ms),
     )
     bold, mean, neural, blood, history = _Simulate.apply(  # type: ignore[no-untyped-call]

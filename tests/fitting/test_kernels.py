@@ -246,6 +246,19 @@ def test_memory_does_not_grow_with_the_run(monkeypatch):
     assert allowed < 0.02 * full_tape
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_tapes_are_kept_only_where_a_gradient_may_be_asked_for(monkeypatch, recorded):
+    kept = []
+    plain = chunked_run.ChunkedRun.forward
+    monkeypatch.setattr(
+        chunked_run.ChunkedRun, "forward", lambda self, *a: (kept.append(a[-1]), plain(self, *a))[1]
+    )
+    model = named_model(VARIANTS[0])
+    with torch.set_grad_enabled(recorded):
+        run(model, inputs(model), "compiled", 1)
+    assert kept == [recorded, recorded]
+
+
 def test_member_of_a_batch_is_the_run_alone():
     model = named_model(VARIANTS[0])
     leaves = inputs(model, batch=3, own_weights=True)
