@@ -63,6 +63,18 @@ class Fitted(_Strict):
     connectome: bool = True
 
 
+class ConnectomeSection(_Strict):
+    """How measured weights become the prior connectome: ``log(1 + weight / scale)``.
+
+    With ``scale: largest`` the logarithm is gentle and weights keep their range over decades; with
+    ``scale: one`` counts are compressed by their logarithm until all are much alike, which halves
+    what the unfitted connectome explains.
+    """
+
+    scale: Literal["largest", "one"] = "largest"
+    floor: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+
 class OperatingPointSection(_Strict):
     """The resting state that holds whatever is fitted (schedules with linear_noise)."""
 
@@ -87,7 +99,6 @@ class LinearNoiseSection(_Strict):
     bold_amplitude: Annotated[float, Field(ge=0)] = 0.0
     gain_prior: Annotated[float, Field(ge=0)] = 0.001
     n_effective: Positive | None = None
-    connectome_floor: Annotated[float, Field(ge=0, lt=1)] = 0.1
     start_jitter: Annotated[float, Field(ge=0)] = 0.1
     held_out: Annotated[float, Field(ge=0, lt=0.9)] = 0.0
     frontier: tuple[Positive, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -140,6 +151,7 @@ class FitFile(_Strict):
     split: Split = Split()
     model: str = "reduced_wong_wang_tanh"
     fit: Fitted = Fitted()
+    connectome: ConnectomeSection = ConnectomeSection()
     schedule: Schedule = "linear_noise"
     operating_point: OperatingPointSection = OperatingPointSection()
     linear_noise: LinearNoiseSection = LinearNoiseSection()

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import torch
 from torch import Tensor
@@ -184,7 +184,10 @@ class Descent:
 
         def closure() -> Tensor:
             self._optimiser.zero_grad()
-            loss, terms = self._loss(self._step)
+            try:
+                loss, terms = self._loss(self._step)
+            except DivergenceError as problem:
+                self._diverged(str(problem).rstrip("."))
             logged.update(terms)
             self._refuse_divergence(loss)
             torch.autograd.backward(loss)
@@ -204,7 +207,7 @@ class Descent:
         if not bool(torch.isfinite(loss.detach())):
             self._diverged(f"the loss is {float(loss.detach())}")
 
-    def _diverged(self, what: str) -> None:
+    def _diverged(self, what: str) -> NoReturn:
         kept = f"; the last good checkpoint is {self._path}" if self._path else ""
         raise DivergenceError(
             f"The fit diverged at step {self._step} of {self._settings.steps}: {what}{kept}. "

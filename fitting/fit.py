@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fitting.bifurcation import bistable_boundary
 from fitting.config import FitFile
 from fitting.coupling import Connectome
 from fitting.dataset import Array, Subject
@@ -24,7 +25,7 @@ from fitting.linear_noise_schedule import (
 )
 from fitting.models import named_model
 from fitting.models.reduced_wong_wang import ReducedWongWang
-from fitting.network import FreeNetwork, Network, RestingNetwork, jittered, unconstrained
+from fitting.network import FreeNetwork, Network, RestingNetwork, jittered
 from fitting.objective import (
     BoldAmplitude,
     FCCorrelation,
@@ -42,6 +43,7 @@ from fitting.objective import (
     StateEntropy,
     Target,
 )
+from fitting.parameters import Interval
 from fitting.signals import lower, pearson
 from fitting.time_grid import TimeGrid
 from fitting.windows_schedule import WindowLoss
@@ -165,8 +167,13 @@ class _Job:
         series = torch.as_tensor(self.bold)
         return series[:, :n_fit], series[:, n_fit:] if n_fit < n_trs else None
 
-    def connectome(self, floor: float) -> Connectome:
-        weights = floored(self.subject.weights, floor) if floor else self.subject.weights
+    def connectome(self) -> Connectome:
+        section, weights = self.settings.connectome, self.subject.weights
+        if section.scale == "largest":
+            weights = weights / weights.max()
+        # A connection that is absent can only grow where the fit may vary it.
+        if section.floor and self.settings.fit.connectome:
+            weights = floored(weights, section.floor)
         return Connectome(torch.as_tensor(weights))
 
     def gains(self, sd: float) -> dict[str, Tensor]:
@@ -191,7 +198,7 @@ class _Job:
         } | self.gains(section.start_jitter)
         return RestingNetwork(
             model=model,
-            connectome=self.connectome(section.connectome_floor),
+            connectome=self.connectome(),
             free=free,
             rate_hz=point.rate_hz,
             g_EI=point.g_EI,
@@ -203,7 +210,7 @@ class _Job:
         model = named_model(self.settings.model)
         specs = {spec.name: spec for spec in model.parameters}
         section = self.settings.windows
-        bounds: dict[str, tuple[float, float]] = {}
+        intervals: dict[str, Interval] = {}
         free: dict[str, Tensor] = {}
         rng = np.random.default_rng(self.settings.seed + 1)
         for name in section.free:
@@ -211,11 +218,10 @@ class _Job:
                 raise ConfigurationError(
                     f"windows.free names {name!r}; {model.name} has {', '.join(specs)}."
                 )
-            spec = specs[name]
-            bounds[name] = (spec.lower, spec.upper)
-            start = unconstrained(spec.default, spec.lower, spec.upper)
-            free[name] = torch.tensor(start + 0.1 * rng.standard_normal(), dtype=torch.float64)
-        return FreeNetwork(model, self.connectome(0.0), free | self.gains(0.0), bounds, fixed={})
+            intervals[name] = Interval.of(specs[name])
+            start = intervals[name].free(torch.tensor(specs[name].default, dtype=torch.float64))
+            free[name] = start + 0.1 * rng.standard_normal()
+        return FreeNetwork(model, self.connectome(), free | self.gains(0.0), intervals, fixed={})
 
     def linear_noise(
         self, network: RestingNetwork
@@ -342,7 +348,26 @@ class _Job:
         return descent
 
 
-def _bifurcation_cost(network: FreeNetwork) -> Callable[..., Tensor]:
-    raise ConfigurationError(
-        "windows.bifurcation_prior is not available for this model; set it to 0."
-    )
+def _bifurcation_cost(network: FreeNetwork) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """Squared distance of g_EI from the edge of the bistable band at this g_IE (eq. 41).
+
+    The edge is the polynomial at the other parameters' defaults, where the paper has it.
+    """
+    if not isinstance(network.model, ReducedWongWang) or "g_EI" not in network.intervals:
+        raise ConfigurationError(
+            f"windows.bifurcation_prior needs a reduced_wong_wang model whose g_EI is free, not "
+            f"{network.model.name}; set it to 0."
+        )
+    edge = torch.as_tensor(bistable_boundary(network.model).active_polynomial)
+    if not bool(torch.isfinite(edge).all()):
+        raise ConfigurationError(
+            "windows.bifurcation_prior finds no edge of bistability at the default parameters; "
+            "set it to 0."
+        )
+
+    def cost(quantities: Mapping[str, Tensor]) -> Tensor:
+        g_IE = quantities["g_IE"]
+        there = edge[0] + edge[1] * g_IE + edge[2] * g_IE**2
+        return (quantities["g_EI"] - there) ** 2
+
+    return cost

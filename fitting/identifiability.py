@@ -187,7 +187,7 @@ def _mean_state_information(
     n_means = 1e3 * duration_s * len(modes)
     variance_E = network.sigma**2 * (1 + (c / e) ** 2) / kappa**2 / n_means
     variance_I = (network.sigma / e) ** 2 / n_means + (d / e) ** 2 * variance_E
-    return (slope / np.array([variance_E, variance_I])) @ slope.T
+    return np.asarray((slope / np.array([variance_E, variance_I])) @ slope.T)
 
 
 def _log_quantities(network: RestingNetwork, at: _At) -> Array:

@@ -34,6 +34,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fitting.errors import DivergenceError
 from fitting.models.base import MeanFieldModel, Parameters, complete
 
 Filter = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -201,6 +202,16 @@ def laplacian(weights: Tensor) -> Tensor:
     return torch.diag(weights.sum(1)) - weights
 
 
+def _eigenmodes(graph_laplacian: Tensor) -> tuple[Tensor, Tensor]:
+    try:
+        modes, vectors = torch.linalg.eigh(graph_laplacian)
+    except torch.linalg.LinAlgError as problem:
+        raise DivergenceError(
+            f"The connectome has no eigenmodes: its weights reach {float(graph_laplacian.max()):g}."
+        ) from problem
+    return modes, vectors
+
+
 def covariance(node: LinearNode, graph_laplacian: Tensor, band: Band) -> Tensor:
     """Covariance of the observable between regions, within a band.
 
@@ -212,7 +223,7 @@ def covariance(node: LinearNode, graph_laplacian: Tensor, band: Band) -> Tensor:
     Returns:
         Shape ``(n_regions, n_regions)``, differentiable in the Laplacian and the node.
     """
-    modes, vectors = torch.linalg.eigh(graph_laplacian.detach())
+    modes, vectors = _eigenmodes(graph_laplacian.detach())
     weight = torch.as_tensor(band.weight_hz * band.gain)[:, None]
     density, slope = mode_spectrum(node, modes, band.frequency_hz)
     values = (weight * density).sum(0)

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from fitting.coupling import Connectome
-from fitting.errors import ConfigurationError
 from fitting.models.base import MeanFieldModel
 from fitting.models.reduced_wong_wang import ReducedWongWang
 from fitting.operating_point import OperatingPoint, operating_point
+from fitting.parameters import Interval
 
 FREE_PARAMETERS = ("g", "g_EE", "g_IE", "g_EI")
 
@@ -111,27 +111,25 @@ class RestingNetwork:
 class FreeNetwork:
     """A network whose weights vary freely within bounds, as published.
 
-    A free ``u`` stands for ``low + (high - low) sigmoid(u)``.
-
     Attributes:
         model: Any model with the parameters named in ``bounds``.
         connectome: The measured connectome.
         free: ``u`` by parameter name, and ``log_gains`` where the connectome is fitted.
-        bounds: Lower and upper bound by parameter name.
+        intervals: Bounds by parameter name, and the transform that keeps them.
         fixed: Values of parameters that are not varied.
     """
 
     model: MeanFieldModel
     connectome: Connectome
     free: dict[str, Tensor]
-    bounds: Mapping[str, tuple[float, float]]
+    intervals: Mapping[str, Interval]
     fixed: Mapping[str, float]
 
     def parameters(self) -> dict[str, Tensor]:
         """The model's parameters, differentiable in what is free."""
         values = {k: torch.tensor(v, dtype=torch.float64) for k, v in self.fixed.items()}
-        for name, (low, high) in self.bounds.items():
-            values[name] = low + (high - low) * torch.sigmoid(self.free[name])
+        for name, interval in self.intervals.items():
+            values[name] = interval.value(self.free[name])
         return values
 
     def weights(self) -> Tensor:
@@ -145,17 +143,6 @@ class FreeNetwork:
     def quantities(self) -> dict[str, Tensor]:
         """The free tensors and the model's parameters, which take precedence."""
         return dict(self.free) | self.parameters()
-
-
-def unconstrained(value: float, low: float, high: float) -> float:
-    """The ``u`` at which ``low + (high - low) sigmoid(u)`` is ``value``."""
-    if not low < value < high:
-        raise ConfigurationError(
-            f"A start of {value:g} is not inside its bounds, {low:g} to {high:g}; choose one "
-            "that is."
-        )
-    share = (value - low) / (high - low)
-    return float(np.log(share / (1 - share)))
 
 
 def jittered(shape: tuple[int, ...], sd: float, rng: np.random.Generator) -> Tensor:

@@ -29,8 +29,10 @@ from torch import Tensor
 from fitting.errors import ConfigurationError
 from fitting.models.reduced_wong_wang import ReducedWongWang
 
-# Newton's method doubles its digits a step once near; from afar the rate is nearly linear.
+# Newton's method doubles its digits a step once near; from afar the rate is nearly linear, and
+# rounding may make the last step oscillate.
 NEWTON_STEPS = 60
+SMALL_STEP = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,10 @@ def _current_at_rate(model: ReducedWongWang, rate_hz: Tensor) -> Tensor:
     target = rate_hz.detach()
     current = (target + population.b_hz) / population.a
     for _ in range(NEWTON_STEPS):
-        current = current - (population.rate_hz(current) - target) / population.rate_slope(current)
+        step = (population.rate_hz(current) - target) / population.rate_slope(current)
+        current = current - step
+        if float(step.abs().max()) < SMALL_STEP:
+            break
     slope = population.rate_slope(current)
     return current - (population.rate_hz(current) - rate_hz) / slope
 
@@ -125,6 +130,8 @@ def _inhibition_at(model: ReducedWongWang, E: Tensor, g_EI: Tensor, I_o: Tensor)
     for _ in range(NEWTON_STEPS):
         value, slope = residual(inhibition, *frozen)
         inhibition = inhibition - value / slope
+        if float((value / slope).abs().max()) < SMALL_STEP:
+            break
     value, slope = residual(inhibition, E, g_EI, I_o)
     return inhibition - value / slope
 

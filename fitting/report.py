@@ -9,10 +9,15 @@ from pathlib import Path
 import jinja2
 import matplotlib
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fitting.bifurcation import regime_map
+from fitting.bifurcation_plot import plot_regimes
 from fitting.dataset import Array, lower_triangle
+from fitting.models import named_model
+from fitting.models.reduced_wong_wang import ReducedWongWang
 from fitting.report_text import TEMPLATE
 from fitting.result import FitResult
 
@@ -208,9 +213,23 @@ def _bold(result: FitResult) -> Figure:
 
 
 def _regime(result: FitResult) -> Figure | None:
-    from fitting.regime_panel import regime_figure
-
-    return regime_figure(result)
+    """The figure of the regimes, about the fit's mean parameters, for models that have one."""
+    if "g_IE" not in result.parameters:
+        return None
+    model = named_model(result.model)
+    if not isinstance(model, ReducedWongWang):
+        return None
+    point = {
+        name: torch.tensor(float(p.values.mean()), dtype=torch.float64)
+        for name, p in result.parameters.items()
+    }
+    highest = [2 * max(1.0, float(point[name])) for name in ("g_IE", "g_EI")]
+    others = {k: v for k, v in point.items() if k not in ("g_IE", "g_EI")}
+    plane = {
+        "g_IE": np.linspace(0, highest[0], 81),
+        "g_EI": np.linspace(0, min(highest[1], 1.0), 81),
+    }
+    return plot_regimes(model, point, regime_map(model, plane, others))
 
 
 def _frontier(result: FitResult) -> Figure | None:

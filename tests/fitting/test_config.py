@@ -83,7 +83,7 @@ def test_python_objects_in_yaml_are_refused(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match="none.yaml cannot be read"):
+    with pytest.raises(ConfigurationError, match=r"none\.yaml cannot be read"):
         read_fit_file(tmp_path / "none.yaml")
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fitting.coupling import Connectome
-from fitting.identifiability import COORDINATES, information, identified
+from fitting.identifiability import COORDINATES, identified, information
 from fitting.models import named_model
 from fitting.network import RestingNetwork
 
@@ -44,7 +44,7 @@ def test_information_is_symmetric_and_not_negative():
 
 
 def test_information_about_fc_grows_with_the_scan():
-    """Independent samples are proportional to the duration; the band's lower edge moves a little."""
+    """Independent samples are proportional to the duration; the band's edge moves a little."""
     short = information(network(), DURATION_S, "fc").eigenvalues[-1]
     long = information(network(), 4 * DURATION_S, "fc").eigenvalues[-1]
     assert long / short == pytest.approx(4.0, rel=0.1)

@@ -96,9 +96,7 @@ def test_detectable_correlation_is_what_a_sample_of_that_size_reaches():
 def test_entropy_is_largest_at_one_half_so_the_term_is_smallest_there():
     def cost(value):
         return float(
-            StateEntropy()(
-                Prediction(fc=TARGET.fc, states=torch.full((4, 2, 5), value)), TARGET
-            )
+            StateEntropy()(Prediction(fc=TARGET.fc, states=torch.full((4, 2, 5), value)), TARGET)
         )
 
     assert cost(0.5) == pytest.approx(-np.log(2), rel=1e-6)
