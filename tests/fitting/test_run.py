@@ -1,0 +1,138 @@
+"""From a fit file to its folder, on a small made-up subject."""
+
+import json
+
+import numpy as np
+import pytest
+
+from fitting.cohort import fit_cohort
+from fitting.errors import ConfigurationError, DataError
+from fitting.export import read_fit
+from fitting.run import fit_file
+
+N = 6
+FIT_FILE = """
+subject: {weights: sc.npy, lengths: len.npy, bold: bold.npy, tr_s: 2.0}
+split: {train: [0, 100], test: [100, 200]}
+linear_noise: {steps: 40, frontier: [0.1], frontier_steps: 5}
+simulation: {minutes: 3.0, settle_s: 10.0, seeds: [1, 2], dt_ms: 5.0}
+"""
+
+
+def write_subject(folder, seed=0, **changes):
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    weights = np.exp(rng.standard_normal((N, N)))
+    weights = weights + weights.T
+    np.fill_diagonal(weights, 0)
+    loads = rng.uniform(0.3, 1.0, (N, 1))
+    bold = 500 + loads * rng.standard_normal(200) + 0.5 * rng.standard_normal((N, 200))
+    arrays = {"sc": weights, "len": 10 * weights, "bold": bold} | changes
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+
+
+@pytest.fixture
+def fit_yaml(tmp_path):
+    write_subject(tmp_path)
+    (tmp_path / "fit.yaml").write_text(FIT_FILE)
+    return tmp_path / "fit.yaml"
+
+
+def test_a_fit_file_gives_a_folder_with_model_and_report(fit_yaml, tmp_path):
+    path = fit_file(fit_yaml, tmp_path / "out", ["seed=4"])
+    assert path == tmp_path / "out" / "fit.nc"
+    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
+    result = read_fit(path)
+    assert (result.seed, result.schedule) == (4, "linear_noise")
+    assert json.loads(result.settings)["linear_noise"]["steps"] == 40
+    m = result.metrics
+    runs = [np.corrcoef(result.fc_test[low], run[low])[0, 1] for run in result.fc_simulated]
+    assert m["test_fc_r"] == pytest.approx(np.mean(runs), rel=1e-12)
+    assert m["ceiling_fc_r"] == pytest.approx(
+        np.corrcoef(result.fc_train[low], result.fc_test[low])[0, 1], rel=1e-12
+    )
+    assert result.frontier.shape == (2, 4)
+
+
+low = np.tril_indices(N, -1)
+
+
+def test_the_resting_state_in_the_file_is_a_fixed_point_of_its_parameters(fit_yaml, tmp_path):
+    """What a co-simulation starts from: the drift at rest is rounding, 1e-15 per ms."""
+    import torch
+
+    from fitting.models import named_model
+
+    result = read_fit(fit_file(fit_yaml, tmp_path / "out"))
+    model = named_model(result.model)
+    values = {name: torch.as_tensor(p.values) for name, p in result.parameters.items()}
+    state = torch.as_tensor(np.array([result.resting_state[v] for v in model.variables]))
+    coupling = torch.as_tensor(
+        result.weights @ result.resting_state["E"]
+        - result.weights.sum(1) * result.resting_state["E"]
+    )
+    assert model.drift(state, coupling, values).abs().max() < 1e-14
+
+
+def test_a_test_range_that_was_fitted_is_refused(fit_yaml, tmp_path):
+    with pytest.raises(ConfigurationError, match=r"share the repetitions \[50, 100\]"):
+        fit_file(fit_yaml, tmp_path / "out", ["split.test=[50, 200]"])
+
+
+def test_the_test_range_may_be_left_out(fit_yaml, tmp_path):
+    result = read_fit(fit_file(fit_yaml, tmp_path / "out", ["split.test=null"]))
+    assert result.fc_test is None
+    assert np.isnan(result.metrics["test_fc_r"])
+
+
+def test_bad_data_stop_before_anything_is_written(fit_yaml, tmp_path):
+    bold = np.ones((N, 200))
+    write_subject(tmp_path, bold=bold)
+    with pytest.raises(DataError, match="constant in 6 of 6"):
+        fit_file(fit_yaml, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_notices_reach_the_caller_and_the_file(fit_yaml, tmp_path):
+    weights = np.load(tmp_path / "sc.npy")
+    weights[0, 1] *= 2
+    write_subject(tmp_path, sc=weights)
+    told = []
+    result = read_fit(fit_file(fit_yaml, tmp_path / "out", notify=told.append))
+    assert "asymmetric" in told[0]
+    assert result.notices == tuple(told)
+
+
+def test_the_windows_schedule_gives_a_file_too(fit_yaml, tmp_path):
+    overrides = ["schedule=windows", "windows.epochs=1", "windows.window_s=50"]
+    result = read_fit(fit_file(fit_yaml, tmp_path / "out", overrides))
+    assert result.schedule == "windows"
+    assert result.identified == ()
+    assert result.history["g_IE"].size == 4
+
+
+def test_a_cohort_fits_every_folder_and_does_not_repeat_it(tmp_path):
+    for k in range(2):
+        write_subject(tmp_path / "data" / f"sub-{k}", seed=k)
+    (tmp_path / "fit.yaml").write_text(FIT_FILE)
+    first = fit_cohort(tmp_path / "fit.yaml", tmp_path / "out", subjects=tmp_path / "data")
+    assert [one.name for one in first] == ["sub-0", "sub-1"]
+    stamps = [one.path.stat().st_mtime_ns for one in first]
+    again = fit_cohort(tmp_path / "fit.yaml", tmp_path / "out", subjects=tmp_path / "data")
+    assert [one.path.stat().st_mtime_ns for one in again] == stamps
+
+
+def test_one_bad_subject_does_not_stop_a_cohort(tmp_path):
+    write_subject(tmp_path / "data" / "bad", bold=np.zeros((N, 200)))
+    write_subject(tmp_path / "data" / "good")
+    (tmp_path / "fit.yaml").write_text(FIT_FILE)
+    bad, good = fit_cohort(tmp_path / "fit.yaml", tmp_path / "out", subjects=tmp_path / "data")
+    assert bad.path is None
+    assert "constant" in bad.problem
+    assert good.path is not None
+
+
+def test_a_single_subject_is_no_cohort(fit_yaml, tmp_path):
+    with pytest.raises(ConfigurationError, match="give --subjects DIR"):
+        fit_cohort(fit_yaml, tmp_path / "out")
