@@ -1,4 +1,4 @@
-"""The command line: run, check, circuits, report."""
+"""The command line: run, check, fit, circuits, report."""
 
 import traceback
 from collections.abc import Callable, Iterator
@@ -138,6 +138,42 @@ def check(file: _File, set_: _Set = None, show_traceback: _Traceback = False) ->
         for key, value in resolved_summary(plan(experiment)).items():
             typer.echo(f"{key}: {value}")
         typer.echo("No mistake found.")
+
+
+@app.command()
+def fit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Fit file (YAML).")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the fit [results/NAME_OF_FILE]."),
+    ] = None,
+    set_: _Set = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The same as --set seed=N.")] = None,
+    subjects: Annotated[
+        Path | None, typer.Option("--subjects", help="A cohort: one folder a subject.")
+    ] = None,
+    cohort: Annotated[
+        bool, typer.Option("--cohort", help="A cohort: the file's subject ends in /*.")
+    ] = False,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes for a cohort.")] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+    show_traceback: _Traceback = False,
+) -> None:
+    """Fit a whole-brain model to a person's BOLD; continues where it was interrupted."""
+    with _one_line_errors(show_traceback):
+        try:
+            from cosim.cli_fit import fit_many, fit_one
+        except ModuleNotFoundError as error:
+            raise CosimError(
+                f"Fitting needs {error.name}, which is not installed; install "
+                f"'tvb-netpyne-cosim[fit]'."
+            ) from None
+        overrides = [*(set_ or ()), *([] if seed is None else [f"seed={seed}"])]
+        directory = Path("results") / file.stem if output is None else output
+        if subjects is not None or cohort:
+            fit_many(file, directory, overrides, subjects, jobs)
+        else:
+            fit_one(file, directory, overrides, quiet)
 
 
 @app.command()
