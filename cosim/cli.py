@@ -1,5 +1,6 @@
 """The command line: run, check, fit, circuits, report."""
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import typer
 from cosim import __version__
 from cosim.errors import ConfigurationError, CosimError
 from cosim.experiment_file import load
-from cosim.transport.launcher import launched_rank
+from cosim.transport.launcher import TRACEBACK, launched_rank, launched_size
 
 app = typer.Typer(
     name="cosim",
@@ -35,16 +36,21 @@ _Traceback = Annotated[
 @contextmanager
 def _one_line_errors(show_traceback: bool) -> Iterator[None]:
     """One line per cause and an exit status: 2 for a mistake in the file, 1 for a failure."""
+    if show_traceback:
+        os.environ[TRACEBACK] = "1"  # for the ranks of an MPI world, which end elsewhere
     try:
         yield
     except CosimError as error:
         if show_traceback:
             traceback.print_exc()
+        if launched_size() > 1:
+            # Another rank may have found nothing wrong and wait in MPI for this one.
+            from cosim.transport.failure import end_world
+
+            end_world(error, "reading the experiment")
         problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
-        # Every rank finds the same mistake; one of them says so.
-        if launched_rank() == 0:
-            for problem in problems:
-                typer.echo(f"cosim: {problem}", err=True)
+        for problem in problems:
+            typer.echo(f"cosim: {problem}", err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
     except KeyboardInterrupt:
         typer.echo("cosim: interrupted", err=True)

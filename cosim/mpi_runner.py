@@ -87,7 +87,6 @@ def _run(
             "Under mpirun the results go to a folder: give output=... (--output DIR)."
         )
     load_neuron(world.layout.size)
-    _let_errors_through()
     split_world(world.layout.n_neuron)
     planned = plan(experiment)
     directory = Path(output)
@@ -148,10 +147,3 @@ def _side(
 def _flush(recorders: list[Recorder]) -> None:
     for recorder in recorders:
         recorder.flush()
-
-
-def _let_errors_through() -> None:
-    """Have NEURON raise its errors in Python; by default it aborts the world without a reason."""
-    from neuron import h
-
-    h.ParallelContext().mpiabort_on_error(0)

@@ -83,7 +83,10 @@ def load_neuron(world_size: int) -> None:
     h = _hoc()
     with quiet(), quiet_library():
         h.nrnmpi_init()
-        seen = int(h.ParallelContext().nhost_world())
+        context = h.ParallelContext()
+        seen = int(context.nhost_world())
+        # By default NEURON answers its own errors by aborting the world, without a reason.
+        context.mpiabort_on_error(0)
     if seen != world_size:
         raise CosimError(
             f"NEURON sees {seen} process{'es' * (seen != 1)} but mpiexec started {world_size}: "

@@ -8,10 +8,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from cosim.errors import ConfigurationError, CosimError
-from cosim.transport.launcher import launched_rank, launched_size
-
-# Set to see where an error came from, not only its line.
-TRACEBACK = "COSIM_TRACEBACK"
+from cosim.transport.launcher import TRACEBACK, launched_rank, launched_size
 
 # What a rank wrote just before an abort is lost when the launcher is slow to pass it on.
 _DELIVERY_S = 0.5

@@ -2,6 +2,9 @@
 
 import os
 
+# Set to see where an error came from, not only its line.
+TRACEBACK = "COSIM_TRACEBACK"
+
 # What launchers tell each process: Hydra (MPICH, Intel MPI) and Slurm's PMI-2, Open MPI, PMIx.
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")

@@ -166,7 +166,6 @@ def test_circuit_file_missing_on_one_rank_ends_all(launch, tmp_path, assert_all_
     assert re.match(r"cosim: rank 1 of 2, TVB, before the first window: .*there is no file", line)
 
 
-@pytest.mark.xfail(strict=True, reason="cosim.cli ends its own rank only; see the report")
 def test_experiment_file_missing_on_one_rank_ends_all(launch, assert_all_ranks_failed):
     def rank(file):
         return ["-n", 1, sys.executable, RANK, "run", file, "-o", "out", "-q", "--no-report"]

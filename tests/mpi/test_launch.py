@@ -16,6 +16,7 @@ COSIM = Path(sys.executable).with_name("cosim")
 pytestmark = pytest.mark.mpi
 
 RANKS_THAT_NEURON_SEES = """
+import sys
 from mpi4py import MPI
 from cosim.spiking.engine import load_neuron, split_world
 world = MPI.COMM_WORLD
@@ -23,7 +24,10 @@ load_neuron(world.size)
 split_world(world.size - 1)
 from neuron import h
 pc = h.ParallelContext()
-print(world.rank, int(pc.nhost_world()), int(pc.nhost()), int(pc.id()), flush=True)
+row = world.rank, int(pc.nhost_world()), int(pc.nhost()), int(pc.id())
+# In one write, so that the lines of two ranks cannot mix.
+sys.stdout.write(" ".join(map(str, row)) + "\\n")
+sys.stdout.flush()
 """
 
 
