@@ -120,12 +120,11 @@ def run(
 
 
 def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:
-    wall_s, duration_ms = provenance["wall_s"], provenance["duration_ms"]
-    build_s = provenance["build_s"]
+    run_s, build_s, duration_ms = (provenance[k] for k in ("run_s", "build_s", "duration_ms"))
     warnings = provenance["participants"].get("NEURON", {}).get("warnings", [])
     lines = [*(f"Note: {warning}" for warning in warnings)]
     lines += [
-        f"{duration_ms:g} ms simulated in {wall_s - build_s:.2f} s after {build_s:.1f} s of build, "
+        f"{duration_ms:g} ms simulated in {run_s:.2f} s after {build_s:.1f} s of build, "
         f"on {provenance['ranks']} rank(s); window {provenance['window_ms']:g} ms.",
         f"Results: {directory}/",
     ]

@@ -53,19 +53,20 @@ def run_here(
             error.add_note(f"cosim: {position}")
             raise
         participants = {s.participant.name: dict(s.participant.summary()) for s in sides}
-    recorder.close()
-    record = {
-        "rank": 0,
-        "side": "+".join(participants),
-        "participants": participants,
-        "seconds": stopwatch.seconds(),
-        "cpu_s": stopwatch.cpu_seconds(),
-    }
-    provenance = facts(experiment, planned.clock.window_ms, started, [record])
-    if directory is None:
-        return RunResult.in_memory(memory, provenance=provenance)
-    write_provenance(directory, provenance)
-    return RunResult.open(directory)
+        stopwatch.switch("write")
+        recorder.close()
+        record = {
+            "rank": 0,
+            "side": "+".join(participants),
+            "participants": participants,
+            "seconds": stopwatch.seconds(),
+            "cpu_s": stopwatch.cpu_seconds(),
+        }
+        provenance = facts(experiment, planned.clock.window_ms, started, [record])
+        if directory is None:
+            return RunResult.in_memory(memory, provenance=provenance)
+        write_provenance(directory, provenance)
+        return RunResult.open(directory)
 
 
 def _both_sides(

@@ -105,20 +105,22 @@ def _run(
                 stopwatch.switch("record")
                 run_windows(planned.clock, [side], stopwatch, position)
             participants = {side.participant.name: dict(side.participant.summary())}
-    if writer is not None:
-        recorder.close()
-    recorders.clear()
-    record = {
-        "rank": world.layout.rank,
-        "side": world.layout.side,
-        "participants": participants,
-        "seconds": stopwatch.seconds(),
-        "cpu_s": stopwatch.cpu_seconds(),
-    }
-    records = world.gather_records(record)
-    if records is not None:
-        write_provenance(directory, facts(experiment, planned.clock.window_ms, started, records))
-    world.barrier()
+        stopwatch.switch("write")
+        if writer is not None:
+            recorder.close()
+        recorders.clear()
+        record = {
+            "rank": world.layout.rank,
+            "side": world.layout.side,
+            "participants": participants,
+            "seconds": stopwatch.seconds(),
+            "cpu_s": stopwatch.cpu_seconds(),
+        }
+        records = world.gather_records(record)
+        if records is not None:
+            provenance = facts(experiment, planned.clock.window_ms, started, records)
+            write_provenance(directory, provenance)
+        world.barrier()
     return RunResult.open(directory)
 
 

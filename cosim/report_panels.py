@@ -184,11 +184,11 @@ def _timing_panel(provenance: Mapping[str, Any]) -> Panel:
     for rank in timing:
         seconds = [float(rank.get(phase) or 0.0) for phase in PHASES]
         by_phase = dict(zip(PHASES, seconds, strict=True))
-        running = sum(seconds) - by_phase["build"]
+        running = sum(seconds) - by_phase["build"] - by_phase["write"]
         share = 1.0 - by_phase["compute"] / running if running > 0 else 0.0
         cells = [f"{value:.2f}" for value in (*seconds, float(rank.get("total") or sum(seconds)))]
         rows.append((f"{rank.get('rank', '?')} {rank.get('side', '')}", *cells, f"{share:.0%}"))
-    caption = "Interface: the share of the wall time after the build that is not compute."
+    caption = "Interface: the share of the time between build and write that is not compute."
     return Panel(name, title, caption, _image(figure), tuple(rows))
 
 

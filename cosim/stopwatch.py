@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-PHASES = ("build", "compute", "transform", "exchange", "wait", "record")
+PHASES = ("build", "compute", "transform", "exchange", "wait", "record", "write")
 
 
 class Stopwatch:
@@ -12,7 +12,8 @@ class Stopwatch:
 
     ``build`` until the run starts, ``compute`` inside TVB's step or NEURON's ``psolve``,
     ``transform`` between rates and spikes, ``exchange`` packing and sending, ``wait`` for the
-    peer, ``record`` writing results and everything else.
+    peer, ``record`` keeping and flushing samples and everything else in the loop, ``write`` the
+    final files.
     """
 
     def __init__(self) -> None:
@@ -20,6 +21,7 @@ class Stopwatch:
         self._phase = "build"
         self._since = time.perf_counter()
         self._cpu_before_run: float | None = None
+        self._cpu_after_run: float | None = None
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -35,14 +37,18 @@ class Stopwatch:
         """End the current phase and begin another."""
         if self._cpu_before_run is None and self._phase == "build" and name != "build":
             self._cpu_before_run = time.process_time()
+        if self._cpu_after_run is None and name == "write":
+            self._cpu_after_run = time.process_time()
         now = time.perf_counter()
         self._seconds[self._phase] += now - self._since
         self._phase, self._since = name, now
 
     def cpu_seconds(self) -> float:
-        """CPU time of this process since the build ended, s; above wall time with threads."""
-        before = self._cpu_before_run
-        return 0.0 if before is None else time.process_time() - before
+        """CPU time of this process between build and write, s; above wall time with threads."""
+        if self._cpu_before_run is None:
+            return 0.0
+        after = time.process_time() if self._cpu_after_run is None else self._cpu_after_run
+        return after - self._cpu_before_run
 
     def seconds(self) -> dict[str, float]:
         """Seconds per phase so far, s; their sum is the wall time since creation."""

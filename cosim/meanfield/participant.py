@@ -76,7 +76,9 @@ class TvbParticipant:
             for layout, packet in (("out", outgoing), ("in", incoming))
             for signal in packet.signals
         }
-        self._rate_rows = [self._row[name] for name in network.family.rates]
+        # Row and column of every rate of every region that is TVB's own, in the labels' order.
+        rows = [self._row[name] for name in network.family.rates]
+        self._own_rates = np.repeat(rows, self._own.size), np.tile(self._own, len(rows))
         labels = [f"{v} of region {regions[i]!r}" for v in network.family.rates for i in self._own]
         self._ceiling = RateCeiling(tuple(labels), rate_ceiling_hz, network.dt_ms)
         self._pending: tuple[SyncWindow, NDArray[np.float64]] | None = None
@@ -136,8 +138,8 @@ class TvbParticipant:
                     f"{(window.start_step + step + 1) * window.dt_ms:g} ms; lower brain.dt_ms, "
                     f"G or the noise."
                 )
-        rates = states[:, self._rate_rows][:, :, self._own]
-        self._ceiling.watch(window.start_step, rates.reshape(window.n_steps, -1))
+        rates = states[:, self._own_rates[0], self._own_rates[1]]
+        self._ceiling.watch(window.start_step, rates)
 
     def _complete(self, incoming: Packet) -> None:
         if self._pending is None:

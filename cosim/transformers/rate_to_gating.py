@@ -1,7 +1,20 @@
 """Population rate -> synaptic gating variable, by the mean field's own equation, solved exactly."""
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+
+@njit(cache=True)
+def _relax(S, target, kept):  # type: ignore[no-untyped-def]
+    """S goes to its target by the factor ``kept`` in each step; the state is kept in place."""
+    out = np.empty_like(target)
+    for n in range(target.shape[0]):
+        for i in range(target.shape[1]):
+            # Without saturation nothing bounds S but the mean field's own clip to [0, 1].
+            S[i] = min(target[n, i] + (S[i] - target[n, i]) * kept[n, i], 1.0)
+            out[n, i] = S[i]
+    return out
 
 
 class RateToGating:
@@ -44,12 +57,7 @@ class RateToGating:
             Gating variable at the end of each step, same shape.
         """
         gain = self._gamma * values_hz
-        decay = 1.0 / self._tau_ms + (gain if self._saturating else 0.0)
+        decay = 1.0 / self._tau_ms + (gain if self._saturating else np.zeros_like(gain))
         target = gain / decay
-        kept = np.broadcast_to(np.exp(-decay * dt_ms), values_hz.shape)
-        S = np.empty_like(values_hz)
-        for n in range(values_hz.shape[0]):
-            # Without saturation nothing bounds S but the mean field's own clip to [0, 1].
-            self._S = np.minimum(target[n] + (self._S - target[n]) * kept[n], 1.0)
-            S[n] = self._S
+        S: NDArray[np.float64] = _relax(self._S, target, np.exp(-decay * dt_ms))
         return S
