@@ -273,15 +273,17 @@ class RecoverySettings:
         minutes: Length of the scan.
         tr_s: Repetition time.
         n_starts: Starts of each estimation.
-        corrections: Times the bias is measured and taken off.
-        correction_scans: Simulated scans whose estimates are averaged for the bias.
+        correction_scans: The bias is measured and taken off once for each entry, which says from
+            how many simulated scans. The error of the last measurement stays in the estimate.
+        smallest_weight: Truths with a weight below this are drawn again; a relative error of
+            nearly nothing means nothing.
     """
 
     minutes: float = 15.0
     tr_s: float = 0.75
     n_starts: int = 2
-    corrections: int = 2
-    correction_scans: int = 1
+    correction_scans: tuple[int, ...] = (1, 4)
+    smallest_weight: float = 0.1
 
 
 def recover(
@@ -303,15 +305,16 @@ def recover(
     chosen = settings or RecoverySettings()
     rng = np.random.default_rng(seed)
     brain = Brain(jittered_connectome(weights, rng), model)
-    truth = possible(brain, LOW, HIGH, 1, rng)[0]
+    truth = possible(brain, LOW, HIGH, 1, rng, chosen.smallest_weight)[0]
     half = (HIGH - LOW) / 2
     starts = possible(brain, LOW - half, HIGH + half, chosen.n_starts, rng)
     recording = brain.record(truth, chosen.minutes, chosen.tr_s, seed)
     seen = estimate(Likelihood(brain, recording, observables), starts)
     x = seen
-    for round_ in range(chosen.corrections if observables == "spectra+mean_state" else 0):
+    rounds = chosen.correction_scans if observables == "spectra+mean_state" else ()
+    for round_, n_scans in enumerate(rounds):
         again = []
-        for k in range(chosen.correction_scans):
+        for k in range(n_scans):
             fake_seed = 10_000 * (1 + seed) + 100 * round_ + k
             fake = brain.record(x, chosen.minutes, chosen.tr_s, fake_seed)
             again.append(estimate(Likelihood(brain, fake, observables), x[None]))
@@ -319,16 +322,27 @@ def recover(
     return Recovery(brain.weights_of(truth), brain.weights_of(x))
 
 
-def possible(brain: Brain, low: Array, high: Array, n: int, rng: np.random.Generator) -> Array:
-    """Coordinates drawn uniformly where an operating point exists, ``(n, 4)``."""
+def possible(
+    brain: Brain,
+    low: Array,
+    high: Array,
+    n: int,
+    rng: np.random.Generator,
+    smallest_weight: float = 0.0,
+) -> Array:
+    """Coordinates drawn uniformly where an operating point exists, ``(n, 4)``.
+
+    Every weight of the point is at least ``smallest_weight``.
+    """
     found: list[Array] = []
     while len(found) < n:
         x = rng.uniform(low, high)
         try:
-            brain.point(x)
+            weights = brain.weights_of(x)
         except ConfigurationError:
             continue
-        found.append(x)
+        if weights.min() >= smallest_weight:
+            found.append(x)
     return np.array(found)
 
 

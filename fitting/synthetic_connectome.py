@@ -8,6 +8,7 @@ References:
     Whittle (1953) Ark. Mat. 2:423-434; Brillinger (1981), Time Series, sec. 7.3, for the matrix.
 """
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,7 @@ def cross_spectra(recording: Recording) -> list[_CrossSpectrum]:
     transformed = np.fft.rfft(bold, axis=0) * np.sqrt(recording.tr_s / len(bold))
     edges = np.geomspace(frequency[1] * 0.999, TOP_HZ, N_BANDS + 1)
     found = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         inside = (frequency >= low) & (frequency < high)
         part = transformed[inside]
         power = (part.T @ part.conj()).real / inside.sum()
@@ -146,7 +147,7 @@ def recover_with_connectome(
     chosen = settings or RecoverySettings()
     rng = np.random.default_rng(seed)
     own = Brain(jittered_connectome(weights, rng), model)
-    truth = possible(own, LOW, HIGH, 1, rng)[0]
+    truth = possible(own, LOW, HIGH, 1, rng, chosen.smallest_weight)[0]
     half = (HIGH - LOW) / 2
     starts = possible(own, LOW - half, HIGH + half, chosen.n_starts, rng)
     recording = own.record(truth, chosen.minutes, chosen.tr_s, seed)
@@ -157,7 +158,7 @@ def recover_with_connectome(
     start = estimate(Likelihood(rough, recording, "spectra+mean_state"), starts)
     seen, found = _estimate(rough, connectome, recording, start, steps)
     x = seen
-    for round_ in range(chosen.corrections):
+    for round_ in range(len(chosen.correction_scans)):
         fake_brain = Brain(found, model)
         try:
             fake = fake_brain.record(
