@@ -47,6 +47,17 @@ def test_the_default_schedule_fits_the_training_fc():
     assert outcome.cpu_seconds > 0
 
 
+def test_the_untransformed_model_is_fitted_by_the_same_schedule():
+    outcome = fit_subject(settings(model="reduced_wong_wang_exc_inh"), SUBJECT, BOLD)
+    assert outcome.history[-1]["fc_r"] > 0.9
+
+
+def test_lbfgs_gets_there_in_fewer_steps():
+    section = {"steps": 25, "optimiser": "lbfgs", "learning_rate": 1.0}
+    outcome = fit_subject(settings(linear_noise=section), SUBJECT, BOLD)
+    assert outcome.history[-1]["fc_r"] > 0.9
+
+
 def test_the_scan_leaves_the_fit_at_its_best_coupling():
     outcome = fit_subject(settings(linear_noise={"steps": 1, "start_jitter": 0.0}), SUBJECT, BOLD)
     best = min(outcome.scan, key=lambda point: point.loss)
