@@ -96,6 +96,14 @@ def test_an_interrupted_fit_continues_bit_for_bit(tmp_path, schedule):
     assert all(torch.equal(again.free[name], resumed.free[name]) for name in resumed.free)
 
 
+def test_a_finished_fit_that_is_read_again_keeps_its_cost(tmp_path):
+    first = fit_subject(settings(), SUBJECT, BOLD, tmp_path)
+    again = fit_subject(settings(), SUBJECT, BOLD, tmp_path)
+    # the scan that precedes the descent is not in the checkpoint, and is done again
+    assert again.cpu_seconds > 0.7 * first.cpu_seconds
+    assert again.history == first.history
+
+
 def test_a_checkpoint_of_other_data_is_refused(tmp_path):
     fit_subject(settings(linear_noise={"steps": 2}), SUBJECT, BOLD, tmp_path)
     with pytest.raises(ConfigurationError, match="another fit"):
