@@ -1,6 +1,7 @@
 """Gradient descent with a schedule, a log, early stopping, a checkpoint that continues exactly."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,10 @@ class Descent:
         held_out: A measure to be large, on data that the loss does not see; for early stopping.
         checkpoint_path: Where to keep the state; None keeps none.
         fingerprint: Identifies the fit in its checkpoint.
+
+    Attributes:
+        history: Loss terms of every step.
+        earlier_cpu_seconds: CPU time of the sessions before the one that resumed.
     """
 
     def __init__(
@@ -108,6 +113,8 @@ class Descent:
         self._looks_since_best = 0
         self._best_leaves: dict[str, Tensor] = {}
         self.history: list[dict[str, float]] = []
+        self.earlier_cpu_seconds = 0.0
+        self._started = time.process_time()
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
         leaves, s = list(self._leaves.values()), self._settings
@@ -131,6 +138,7 @@ class Descent:
         self._smoothed, self._best = state["smoothed"], state["best"]
         self._looks_since_best, self._best_leaves = state["looks"], state["best_leaves"]
         self.history = state["history"]
+        self.earlier_cpu_seconds = state["cpu_seconds"]
         return True
 
     def save(self) -> None:
@@ -148,6 +156,7 @@ class Descent:
             "looks": self._looks_since_best,
             "best_leaves": self._best_leaves,
             "history": self.history,
+            "cpu_seconds": self.earlier_cpu_seconds + time.process_time() - self._started,
         }
         checkpoint.save(self._path, state, self._fingerprint)
 

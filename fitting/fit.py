@@ -124,11 +124,11 @@ def fit_subject(
     """
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    job = _Job(settings, subject, bold, folder, progress, stop_after)
+    job = _Job(settings, subject, bold, folder, progress, stop_after, [])
     with one_thread():
         started = time.process_time()
         outcome = job.run()
-        spent = time.process_time() - started
+        spent = time.process_time() - started + sum(job.earlier_cpu_seconds)
     return Outcome(outcome.network, outcome.prediction, outcome.history, outcome.scan, spent)
 
 
@@ -142,6 +142,7 @@ class _Job:
     folder: Path | None
     progress: Progress | None
     stop_after: int | None
+    earlier_cpu_seconds: list[float]
 
     def run(self) -> Outcome:
         schedule = self.settings.schedule
@@ -336,6 +337,7 @@ class _Job:
         mark = fingerprint(self.settings, self.subject, self.bold) if path else ""
         descent = Descent(leaves, loss, rule, held_out, path, mark)
         descent.resume()
+        self.earlier_cpu_seconds.append(descent.earlier_cpu_seconds)
         report = self.progress
         monitor = None
         if report is not None:

@@ -205,7 +205,7 @@ def laplacian(weights: Tensor) -> Tensor:
 def _eigenmodes(graph_laplacian: Tensor) -> tuple[Tensor, Tensor]:
     try:
         modes, vectors = torch.linalg.eigh(graph_laplacian)
-    except torch.linalg.LinAlgError as problem:
+    except RuntimeError as problem:  # torch.linalg.LinAlgError, which torch does not export
         raise DivergenceError(
             f"The connectome has no eigenmodes: its weights reach {float(graph_laplacian.max()):g}."
         ) from problem

@@ -157,6 +157,9 @@ class Likelihood:
         self._frequency = np.array([frequency[inside][bins == b].mean() for b in used])
         self._power = np.array([power[bins == b].mean(0) for b in used])
         self._noise = recording.noise_sd**2 * recording.tr_s
+        signal = float(bold.var(axis=0).mean()) - recording.noise_sd**2
+        self._noise_to_signal = recording.noise_sd**2 / signal
+        self._tr_s = recording.tr_s
         self._mean_bold = float(recording.bold.mean())
         self._mean_state = recording.mean_state
         self._duration_s = n_trs * recording.tr_s
@@ -172,7 +175,8 @@ class Likelihood:
         node = linear_node(self._brain.model, torch.stack([point.E, point.I]), parameters)
         density, _ = mode_spectrum(node, self._modes, self._frequency)
         response = BalloonResponse(float(point.E))
-        spectrum = density.numpy() * response(self._frequency)[:, None] + self._noise
+        spectrum = density.numpy() * response(self._frequency)[:, None]
+        spectrum = spectrum + self._noise_density(spectrum)
         total = self._spectral_cost(spectrum)
         if self._observables == "fc+variance+mean":
             # The slow fluctuation of the mean over regions limits how well it is known.
@@ -181,6 +185,13 @@ class Likelihood:
         elif self._observables == "spectra+mean_state":
             total += self._mean_state_cost(point, float(np.exp(x[1])))
         return float(total)
+
+    def _noise_density(self, spectrum: Array) -> float:
+        """Density of the measurement noise; for FC a share of the signal's, having no scale."""
+        if self._observables != "fc":
+            return self._noise
+        variance = float((self._count @ spectrum).mean()) * 2 / self._duration_s
+        return self._noise_to_signal * variance * self._tr_s
 
     def _spectral_cost(self, spectrum: Array) -> float:
         count = self._count
@@ -262,15 +273,17 @@ class RecoverySettings:
         minutes: Length of the scan.
         tr_s: Repetition time.
         n_starts: Starts of each estimation.
-        corrections: Times the bias is measured and taken off.
-        correction_scans: Simulated scans whose estimates are averaged for the bias.
+        correction_scans: The bias is measured and taken off once for each entry, which says from
+            how many simulated scans. The error of the last measurement stays in the estimate.
+        smallest_weight: Truths with a weight below this are drawn again; a relative error of
+            nearly nothing means nothing.
     """
 
     minutes: float = 15.0
     tr_s: float = 0.75
     n_starts: int = 2
-    corrections: int = 2
-    correction_scans: int = 1
+    correction_scans: tuple[int, ...] = (1, 4)
+    smallest_weight: float = 0.1
 
 
 def recover(
@@ -292,38 +305,48 @@ def recover(
     chosen = settings or RecoverySettings()
     rng = np.random.default_rng(seed)
     brain = Brain(jittered_connectome(weights, rng), model)
-    truth = _possible(brain, LOW, HIGH, 1, rng)[0]
+    truth = possible(brain, LOW, HIGH, 1, rng, chosen.smallest_weight)[0]
     half = (HIGH - LOW) / 2
-    starts = _possible(brain, LOW - half, HIGH + half, chosen.n_starts, rng)
+    starts = possible(brain, LOW - half, HIGH + half, chosen.n_starts, rng)
     recording = brain.record(truth, chosen.minutes, chosen.tr_s, seed)
     seen = estimate(Likelihood(brain, recording, observables), starts)
     x = seen
-    for round_ in range(chosen.corrections if observables == "spectra+mean_state" else 0):
+    rounds = chosen.correction_scans if observables == "spectra+mean_state" else ()
+    for round_, n_scans in enumerate(rounds):
         again = []
-        for k in range(chosen.correction_scans):
+        for k in range(n_scans):
             fake_seed = 10_000 * (1 + seed) + 100 * round_ + k
             fake = brain.record(x, chosen.minutes, chosen.tr_s, fake_seed)
             again.append(estimate(Likelihood(brain, fake, observables), x[None]))
-        x = _stay_possible(brain, x, x + seen - np.mean(again, axis=0))
+        x = stay_possible(brain, x, x + seen - np.mean(again, axis=0))
     return Recovery(brain.weights_of(truth), brain.weights_of(x))
 
 
-def _possible(
-    brain: Brain, low: Array, high: Array, n: int, rng: np.random.Generator
+def possible(
+    brain: Brain,
+    low: Array,
+    high: Array,
+    n: int,
+    rng: np.random.Generator,
+    smallest_weight: float = 0.0,
 ) -> Array:
-    """Coordinates drawn uniformly where an operating point exists, ``(n, 4)``."""
+    """Coordinates drawn uniformly where an operating point exists, ``(n, 4)``.
+
+    Every weight of the point is at least ``smallest_weight``.
+    """
     found: list[Array] = []
     while len(found) < n:
         x = rng.uniform(low, high)
         try:
-            brain.point(x)
+            weights = brain.weights_of(x)
         except ConfigurationError:
             continue
-        found.append(x)
+        if weights.min() >= smallest_weight:
+            found.append(x)
     return np.array(found)
 
 
-def _stay_possible(brain: Brain, old: Array, new: Array) -> Array:
+def stay_possible(brain: Brain, old: Array, new: Array) -> Array:
     """The new coordinates, or as far toward them as an operating point exists."""
     for share in (1.0, 0.5, 0.25):
         x = old + share * (new - old)

@@ -47,6 +47,17 @@ def test_the_default_schedule_fits_the_training_fc():
     assert outcome.cpu_seconds > 0
 
 
+def test_the_untransformed_model_is_fitted_by_the_same_schedule():
+    outcome = fit_subject(settings(model="reduced_wong_wang_exc_inh"), SUBJECT, BOLD)
+    assert outcome.history[-1]["fc_r"] > 0.9
+
+
+def test_lbfgs_gets_there_in_fewer_steps():
+    section = {"steps": 25, "optimiser": "lbfgs", "learning_rate": 1.0}
+    outcome = fit_subject(settings(linear_noise=section), SUBJECT, BOLD)
+    assert outcome.history[-1]["fc_r"] > 0.9
+
+
 def test_the_scan_leaves_the_fit_at_its_best_coupling():
     outcome = fit_subject(settings(linear_noise={"steps": 1, "start_jitter": 0.0}), SUBJECT, BOLD)
     best = min(outcome.scan, key=lambda point: point.loss)
@@ -83,6 +94,14 @@ def test_an_interrupted_fit_continues_bit_for_bit(tmp_path, schedule):
         assert all(torch.equal(whole.free[name], resumed.free[name]) for name in whole.free)
     again = fit_subject(chosen, SUBJECT, BOLD, tmp_path).network
     assert all(torch.equal(again.free[name], resumed.free[name]) for name in resumed.free)
+
+
+def test_a_finished_fit_that_is_read_again_keeps_its_cost(tmp_path):
+    first = fit_subject(settings(), SUBJECT, BOLD, tmp_path)
+    again = fit_subject(settings(), SUBJECT, BOLD, tmp_path)
+    # the scan that precedes the descent is not in the checkpoint, and is done again
+    assert again.cpu_seconds > 0.7 * first.cpu_seconds
+    assert again.history == first.history
 
 
 def test_a_checkpoint_of_other_data_is_refused(tmp_path):
