@@ -68,7 +68,5 @@ def region_mean_log_spectrum(
     power = torch.fft.rfft(centred, dim=-1).abs().square().mean(0) * (tr_s / bold.shape[-1])
     frequency = torch.fft.rfftfreq(bold.shape[-1], tr_s, dtype=bold.dtype)
     edges = torch.logspace(math.log10(low_hz), math.log10(high_hz), n_bins + 1, dtype=bold.dtype)
-    inside = [
-        (frequency >= a) & (frequency < b) for a, b in itertools.pairwise(edges)
-    ]
+    inside = [(frequency >= a) & (frequency < b) for a, b in itertools.pairwise(edges)]
     return torch.log(torch.stack([power[bin_].mean() for bin_ in inside]))
