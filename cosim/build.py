@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.drives import Drive
+from cosim.keyed_random import compile_now
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import GatedRate, TvbParticipant
@@ -70,6 +71,7 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
         # BOLD of a rate is a signal change too, without a unit.
         units = ("1",) * len(plan.family.variables) if name == "bold" else None
         recorder.declare_series(name, plan.family.variables, network.regions, period_ms, units)
+    compile_now()
     both = layouts(plan)
     limits = plan.experiment.limits
     return TvbParticipant(
@@ -124,6 +126,7 @@ def build_neuron(
         stopwatch: Attributes the time spent.
         closing: Takes NEURON's network down when it closes, also if the build fails half-way.
     """
+    compile_now()
     dt_ms = plan.experiment.brain.dt_ms
     engine = NeuronEngine(
         circuits.composition,

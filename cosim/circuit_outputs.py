@@ -11,7 +11,8 @@ from cosim.registry import unknown_name
 from cosim.signals import PacketLayout, SignalLayout
 from cosim.spiking.circuit import Circuit
 from cosim.spiking.compose import Composition
-from cosim.spiking.probe import ProbeSite, Reading
+from cosim.spiking.probe import ProbeSite, Reading, reading_problem
+from cosim.spiking.receptors import sections_of
 
 
 def outputs_of(section: CircuitSection, circuit: Circuit, family: ModelFamily) -> list[Output]:
@@ -74,7 +75,16 @@ def fill_outputs(
             else:
                 site = ProbeSite(**output.gating.model_dump())
                 readings[key] = Reading(label, site, here)
-        if not found:
+                copy = next(p.copy for p in composition.populations if p.label == label)
+                sections = sections_of(composition.net_params, label)
+                problem = reading_problem(readings[key], sections, composition.receptors[copy])
+                problems += [problem] if problem else []
+        if not found and section.outputs is None:
+            problems.append(
+                f"{where}.outputs: is omitted, and no population is called {output.source!r}; say "
+                f"which population feeds the brain: {{from: POPULATION, to: {output.to}}}."
+            )
+        elif not found:
             known = sorted({n for r in regions_of(section) for n in populations_in(composition, r)})
             problems.append(f"{here}.from: {unknown_name('population', output.source, known)}")
     needed = next(rate for rate, gate in family.gates.items() if gate.variable == family.coupling)

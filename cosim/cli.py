@@ -109,20 +109,32 @@ def run(
         result = run_experiment(
             experiment, directory, overwrite=overwrite, timeout_s=timeout, quiet=quiet
         )
-        if launched_rank() != 0:
-            return
-        if report:
-            from cosim.report import write_report
+        if launched_rank() == 0:
+            if report:
+                from cosim.report import write_report
 
-            write_report(directory)
-        if not quiet:
-            typer.echo(_closing_lines(result.provenance, directory, report))
+                write_report(directory)
+            if not quiet:
+                typer.echo(_closing_lines(result.provenance, directory, report))
+        if launched_size() > 1:
+            from cosim.transport.mpi import sleep_until_all_are_here
+
+            # The other ranks would spin in MPI's own end while rank 0 draws.
+            sleep_until_all_are_here(timeout)
 
 
 def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:
     run_s, build_s, duration_ms = (provenance[k] for k in ("run_s", "build_s", "duration_ms"))
     warnings = provenance["participants"].get("NEURON", {}).get("warnings", [])
     lines = [*(f"Note: {warning}" for warning in warnings)]
+    clipped = provenance["participants"].get("TVB", {}).get("clipped_steps", {})
+    if clipped:
+        worst = max(clipped, key=clipped.get)
+        steps = provenance["participants"]["TVB"]["steps"]
+        lines.append(
+            f"Note: S was clipped to [0, 1] in {len(clipped)} regions, most often in {worst}: "
+            f"{clipped[worst]} of {steps} steps."
+        )
     lines += [
         f"{duration_ms:g} ms simulated in {run_s:.2f} s after {build_s:.1f} s of build, "
         f"on {provenance['ranks']} rank(s); window {provenance['window_ms']:g} ms.",

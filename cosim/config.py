@@ -25,6 +25,24 @@ def _plain_numbers(value: Any) -> Any:
     return value
 
 
+def _plain_values(value: Any) -> Any:
+    """The same for numbers inside dictionaries and lists."""
+    if isinstance(value, dict):
+        return {key: _plain_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_values(item) for item in value]
+    return _plain_numbers(value)
+
+
+def _written_down(value: Any) -> Any:
+    """Plain data as it is; for any other object of a Python user, what Python prints of it."""
+    if isinstance(value, dict):
+        return {str(key): _written_down(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_written_down(item) for item in value]
+    return value if value is None or isinstance(value, str | bool | int | float) else repr(value)
+
+
 # Strict: the text "0.1" or the truth value yes is a mistake in the file, not a number.
 _Plain = BeforeValidator(_plain_numbers)
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True), _Plain]
@@ -197,7 +215,9 @@ class Circuit(_Section):
     circuit: Annotated[Any, PlainSerializer(_reference_as_text)]
     regions: list[str] | None = None
     populations: dict[str, str] | None = None
-    parameters: dict[str, Any] = Field(default_factory=dict)
+    parameters: Annotated[
+        dict[str, Any], BeforeValidator(_plain_values), PlainSerializer(_written_down)
+    ] = Field(default_factory=dict)
     dt_ms: Positive | None = None
     inputs: list[Input] = Field(default_factory=list)
     outputs: list[Output] | None = None

@@ -172,3 +172,9 @@ def poisson_events(
     if n_events:
         _place_all(*key, cumulated, counts, cell, source, when)
     return cell, source, when
+
+
+def compile_now() -> None:
+    """Compile or load every kernel, so that it does not happen in the first window of a run."""
+    normal(0, NOISE_STREAM, 1, 0)
+    poisson_events(0, PROJECTION_STREAM, np.zeros(1, dtype=np.int64), 0, np.full((1, 1), 9.0))

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from cosim.build import build_neuron, build_tvb
@@ -38,6 +39,9 @@ def run_here(
     with ExitStack() as closing:
         try:
             sides = _both_sides(planned, recorder, stopwatch, closing)
+            known = partial(facts, experiment, planned.clock.window_ms, started, 1)
+            if directory is not None:
+                write_provenance(directory, known())  # a killed run still says what it was
             with RunProgress(experiment.duration_ms, quiet) as progress:
                 sides[0].after_window = [*sides[0].after_window, progress_hook(progress)]
                 stopwatch.switch("record")
@@ -62,7 +66,7 @@ def run_here(
             "seconds": stopwatch.seconds(),
             "cpu_s": stopwatch.cpu_seconds(),
         }
-        provenance = facts(experiment, planned.clock.window_ms, started, [record])
+        provenance = known([record])
         if directory is None:
             return RunResult.in_memory(memory, provenance=provenance)
         write_provenance(directory, provenance)

@@ -3,6 +3,7 @@
 import atexit
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -99,6 +100,9 @@ def _run(
     participants: dict[str, Any] = {}
     with ExitStack() as closing:
         side = _side(world, planned, recorder, stopwatch, closing)
+        known = partial(facts, experiment, planned.clock.window_ms, started, world.layout.size)
+        if is_root:
+            write_provenance(directory, known())  # a killed run still says what it was
         if side is not None:
             with RunProgress(experiment.duration_ms, quiet or not is_tvb) as progress:
                 side.after_window = [*side.after_window, progress_hook(progress)]
@@ -109,6 +113,7 @@ def _run(
         if writer is not None:
             recorder.close()
         recorders.clear()
+        world.barrier()  # so that the seconds of every rank reach the end of the last one
         record = {
             "rank": world.layout.rank,
             "side": world.layout.side,
@@ -118,8 +123,7 @@ def _run(
         }
         records = world.gather_records(record)
         if records is not None:
-            provenance = facts(experiment, planned.clock.window_ms, started, records)
-            write_provenance(directory, provenance)
+            write_provenance(directory, known(records))
         world.barrier()
     return RunResult.open(directory)
 

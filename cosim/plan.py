@@ -114,12 +114,16 @@ def plan(experiment: Experiment) -> Plan:
     if experiment.circuits:
         G = (parameters or _DEFAULT_PARAMETERS).get("G", 1.0)
         circuits = problems.attempt(lambda: plan_circuits(experiment, family, connectome, G))
-    window_steps = problems.attempt(
-        lambda: _window_steps(experiment, connectome, circuits, n_steps or 1)
-    )
+    if n_steps is not None and (circuits is not None or not experiment.circuits):
+        window_steps = problems.attempt(
+            lambda: _window_steps(experiment, connectome, circuits, n_steps)
+        )
+    else:
+        window_steps = None
     problems.raise_if_any()
     if parameters is None or sigma is None or n_steps is None or window_steps is None:
         raise AssertionError("unreachable: a missing part leaves a line")
+    experiment.resolved()  # what cannot be written down must not cost a finished run
     clock = SyncClock(brain.dt_ms, window_steps, n_steps)
     result = Plan(experiment, connectome, family, parameters, sigma, circuits, clock)
     _check_resting_rates(result)

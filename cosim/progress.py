@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 # A batch log gets a line at every tenth of the run, but not more often than this.
 _LINE_EVERY_S = 2.0
+# A long run says at least this often that it is alive.
+_LINE_AT_LEAST_EVERY_S = 60.0
 
 
 class RunProgress:
@@ -57,12 +59,14 @@ class RunProgress:
             return
         now = time.monotonic()
         elapsed = max(now - self._begin, 1e-9)
-        factor = f"{elapsed / (now_ms / 1000.0):.2f} s per simulated second"
+        factor = f"real-time factor {now_ms / 1000.0 / elapsed:.3g}"
         if self._bar is not None:
             self._bar.update(self._task, completed=now_ms, factor=factor)
             return
         tenth = int(10 * now_ms / self._duration_ms)
-        if tenth < self._next_tenth or (tenth < 10 and now - self._last_line < _LINE_EVERY_S):
+        since = now - self._last_line
+        is_due = tenth >= self._next_tenth and (tenth >= 10 or since >= _LINE_EVERY_S)
+        if not is_due and since < _LINE_AT_LEAST_EVERY_S:
             return
         self._next_tenth, self._last_line = tenth + 1, now
         left_s = elapsed * (self._duration_ms / now_ms - 1.0)

@@ -84,6 +84,9 @@ class Transport(Protocol):
             SynchronizationError: If it does not come in time, or is another exchange's.
         """
 
+    def close(self) -> None:
+        """Wait until the peer has taken everything that was sent."""
+
 
 class Group(Protocol):
     """The ranks that run one participant together; a single process is a group of one."""
@@ -122,6 +125,10 @@ class RatesToSpikes(Protocol):
 
 class RateToGating(Protocol):
     """Turns rates into gating variables, window after window, continuing from its own state."""
+
+    @property
+    def n_clipped(self) -> NDArray[np.int64]:
+        """Steps in which each region's variable was clipped to [0, 1], shape ``(n_regions,)``."""
 
     def __call__(self, values_hz: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
         """Gating at the end of each step, shape ``(n_steps, n_regions)``."""

@@ -36,6 +36,8 @@ def versions() -> dict[str, str]:
 
 def git_commit(folder: Path) -> str | None:
     """Commit of the repository that holds a folder, with ``+changes`` if it has any; else None."""
+    if "site-packages" in folder.parts:
+        return None  # an installed package may lie inside somebody else's repository
     try:
         commit, changes = (
             subprocess.run(  # noqa: S603
@@ -56,7 +58,8 @@ def facts(
     experiment: Experiment,
     window_ms: float,
     started: datetime,
-    ranks: Sequence[Mapping[str, Any]],
+    n_ranks: int,
+    ranks: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Content of ``provenance.json``.
 
@@ -64,8 +67,9 @@ def facts(
         experiment: What was run.
         window_ms: Window that was used, ms.
         started: When the run began.
-        ranks: One record per rank: ``rank``, ``side``, ``seconds`` per phase, ``cpu_s`` of
-            the run without the build, ``participants``.
+        n_ranks: Ranks of the run.
+        ranks: At the end, one record per rank: ``rank``, ``side``, ``seconds`` per phase,
+            ``cpu_s`` of the run without the build, ``participants``.
 
     Returns:
         Plain data. ``timing`` has one entry per rank, whose phases add up to its ``total``;
@@ -82,10 +86,6 @@ def facts(
         }
         for r in ranks
     ]
-    wall_s = max(entry["total"] for entry in timing)
-    # The run begins when the last rank has built; the others wait for it.
-    build_s = max(entry["build"] for entry in timing)
-    run_s = max(entry["total"] - entry["write"] for entry in timing) - build_s
     participants: dict[str, Any] = {}
     for record in ranks:
         for name, summary in record["participants"].items():
@@ -95,15 +95,26 @@ def facts(
         "seed": experiment.seed,
         "duration_ms": experiment.duration_ms,
         "window_ms": window_ms,
-        "ranks": len(ranks),
+        "ranks": n_ranks,
         "versions": versions(),
-        "git_commit": git_commit(experiment.base),
+        "git_commit": git_commit(Path(__file__).parent),
+        "experiment_git_commit": git_commit(experiment.base),
         "command": " ".join(sys.argv),
         "started": started.isoformat(timespec="seconds"),
+        "participants": participants,
+        **(_durations(timing, experiment.duration_ms) if timing else {}),
+    }
+
+
+def _durations(timing: Sequence[Mapping[str, Any]], duration_ms: float) -> dict[str, Any]:
+    wall_s = max(entry["total"] for entry in timing)
+    # The run begins when the last rank has built; the others wait for it.
+    build_s = max(entry["build"] for entry in timing)
+    run_s = max(entry["total"] - entry["write"] for entry in timing) - build_s
+    return {
         "wall_s": wall_s,
         "build_s": build_s,
         "run_s": run_s,
-        "real_time_factor": experiment.duration_ms / 1000.0 / max(run_s, 1e-9),
+        "real_time_factor": duration_ms / 1000.0 / max(run_s, 1e-9),
         "timing": timing,
-        "participants": participants,
     }

@@ -82,6 +82,8 @@ def run_windows(
     for side, received in zip(sides, incoming, strict=True):
         position.side = side.participant.name
         side.participant.finish(received)
+        with stopwatch.phase("wait"):
+            side.transport.close()
 
 
 def _receive(

@@ -62,7 +62,6 @@ class TvbParticipant:
     ):
         self._network = network
         self.outgoing = outgoing
-        self._gates = dict(gates)
         self._samples = samples
         self._stopwatch = stopwatch
         self._clipped_limit = clipped_fraction
@@ -76,6 +75,8 @@ class TvbParticipant:
             for layout, packet in (("out", outgoing), ("in", incoming))
             for signal in packet.signals
         }
+        told = {signal.variable for signal in incoming.signals}
+        self._gates = {variable: gate for variable, gate in gates.items() if variable in told}
         # Row and column of every rate of every region that is TVB's own, in the labels' order.
         rows = [self._row[name] for name in network.family.rates]
         self._own_rates = np.repeat(rows, self._own.size), np.tile(self._own, len(rows))
@@ -106,14 +107,24 @@ class TvbParticipant:
 
     def summary(self) -> dict[str, object]:
         """Steps done and steps clipped."""
-        clipped = self._network.n_clipped
+        clipped = self._clipped()
         return {
             "steps": self._network.step,
             "time_ms": self._network.step * self._network.dt_ms,
             "clipped_steps": {
-                self._network.regions[i]: int(clipped[i]) for i in self._own if clipped[i]
+                region: int(n)
+                for region, n in zip(self._network.regions, clipped, strict=True)
+                if n
             },
         }
+
+    def _clipped(self) -> NDArray[np.int64]:
+        """Steps clipped per region, by TVB or, where replaced, by the gate that its rate drives."""
+        clipped = np.zeros(len(self._network.regions), dtype=np.int64)
+        clipped[self._own] = self._network.n_clipped[self._own]
+        for variable, gate in self._gates.items():
+            clipped[self._columns["in", variable]] += gate.transformer.n_clipped
+        return clipped
 
     def _pack(self, window: SyncWindow, states: NDArray[np.float64]) -> Packet:
         signals = tuple(
@@ -172,12 +183,12 @@ class TvbParticipant:
                 )
 
     def _judge_clips(self, final: bool) -> None:
-        clipped = self._network.n_clipped[self._own]
-        pairs = self._network.step * max(self._own.size, 1)
+        clipped = self._clipped()
+        pairs = self._network.step * clipped.size
         if not (final or pairs >= _CLIPS_JUDGED_AFTER) or pairs == 0:
             return
         if clipped.sum() > self._clipped_limit * pairs:
-            worst = self._network.regions[self._own[np.argmax(clipped)]]
+            worst = self._network.regions[np.argmax(clipped)]
             raise SimulationError(
                 f"{100 * clipped.sum() / pairs:.3g} % of the steps up to t = "
                 f"{self._network.step * self._network.dt_ms:g} ms were clipped to [0, 1] (most in "

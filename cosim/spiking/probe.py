@@ -90,6 +90,28 @@ def mean_of(total: NDArray[np.int64], n_cells: int) -> NDArray[np.float64]:
     return total / (_FIXED_POINT * n_cells)
 
 
+def reading_problem(reading: Reading, sections: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    """What netParams alone can tell is wrong with a reading; empty if nothing.
+
+    Args:
+        reading: What is to be read.
+        sections: Sections of the population's cells, from netParams.
+        known: Composed label per synaptic mechanism of the circuit.
+    """
+    site, where = reading.site, f"{reading.where}.gating"
+    if site.sec not in sections:
+        return f"{where}.sec: {unknown_name('section', site.sec, sections)}"
+    if site.synMech is not None and site.synMech not in known:
+        return f"{where}.synMech: {unknown_name('synMech', site.synMech, known)}"
+    points = sections[site.sec].get("pointps") or {}
+    if site.pointp is not None and site.pointp not in points:
+        return f"{where}.pointp: {unknown_name('pointp', site.pointp, points)}"
+    mechanisms = sections[site.sec].get("mechs") or {}
+    if site.mech is not None and site.mech not in mechanisms:
+        return f"{where}.mech: {unknown_name('mech', site.mech, mechanisms)}"
+    return ""
+
+
 def pointer_to(cell: Any, reading: Reading, receptors: Mapping[str, str]) -> Any:
     """The variable of one NetPyNE cell.
 

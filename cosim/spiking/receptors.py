@@ -97,6 +97,21 @@ def _sections(net_params: Any, tags: Mapping[str, Any]) -> dict[str, Any]:
     return sections
 
 
+def sections_of(net_params: Any, population: str) -> dict[str, Any]:
+    """Sections of a population's cells, read from netParams; empty for artificial cells.
+
+    Args:
+        net_params: The composed netParams.
+        population: Composed label.
+    """
+    sections: dict[str, Any] = {}
+    for tags in cell_tags(net_params, population):
+        for label, rule in net_params.cellParams.items():
+            if rule.get("secs") and matches(rule.get("conds") or {"cellType": label}, tags):
+                sections.update(rule["secs"])
+    return sections
+
+
 def target_section(sections: Mapping[str, Any]) -> tuple[str, Any]:
     """Name and content of the section that inputs arrive at: the soma, else the first."""
     name = "soma" if "soma" in sections else next(iter(sections))

@@ -6,13 +6,16 @@ from numpy.typing import NDArray
 
 
 @njit(cache=True)
-def _relax(S, target, kept):  # type: ignore[no-untyped-def]
-    """S goes to its target by the factor ``kept`` in each step; the state is kept in place."""
+def _relax(S, target, kept, n_clipped):  # type: ignore[no-untyped-def]
+    """S goes to its target by the factor ``kept`` in each step; state and count in place."""
     out = np.empty_like(target)
     for n in range(target.shape[0]):
         for i in range(target.shape[1]):
+            S[i] = target[n, i] + (S[i] - target[n, i]) * kept[n, i]
             # Without saturation nothing bounds S but the mean field's own clip to [0, 1].
-            S[i] = min(target[n, i] + (S[i] - target[n, i]) * kept[n, i], 1.0)
+            if S[i] > 1.0:
+                S[i] = 1.0
+                n_clipped[i] += 1
             out[n, i] = S[i]
     return out
 
@@ -30,6 +33,9 @@ class RateToGating:
             the inhibitory one.
         initial: Gating variable at t = 0, shape ``(n_regions,)``.
 
+    Attributes:
+        n_clipped: Steps in which each region's S was clipped to 1, shape ``(n_regions,)``.
+
     References:
         Deco et al. (2014) J. Neurosci. 34(23):7886-7898, doi:10.1523/JNEUROSCI.5068-13.2014.
     """
@@ -45,6 +51,9 @@ class RateToGating:
         self._gamma = np.asarray(gamma, dtype=np.float64)
         self._saturating = saturating
         self._S = np.array(initial, dtype=np.float64)
+        self.n_clipped = np.zeros(self._S.shape, dtype=np.int64)
+        # Compiled here, not in the first window of a run.
+        _relax(self._S, np.empty((0, 1)), np.empty((0, 1)), self.n_clipped)
 
     def __call__(self, values_hz: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
         """Continue over the next steps.
@@ -59,5 +68,5 @@ class RateToGating:
         gain = self._gamma * values_hz
         decay = 1.0 / self._tau_ms + (gain if self._saturating else np.zeros_like(gain))
         target = gain / decay
-        S: NDArray[np.float64] = _relax(self._S, target, np.exp(-decay * dt_ms))
+        S: NDArray[np.float64] = _relax(self._S, target, np.exp(-decay * dt_ms), self.n_clipped)
         return S

@@ -49,6 +49,9 @@ class InProcessTransport:
             )
         return packet
 
+    def close(self) -> None:
+        """Nothing is under way: a packet is delivered when it is sent."""
+
 
 class NoPeer:
     """The connection of a participant that runs alone: nothing is sent, nothing comes."""
@@ -59,6 +62,9 @@ class NoPeer:
     def receive(self, exchange: int, window: SyncWindow) -> Packet:
         """An empty packet."""
         return Packet(exchange, "nobody")
+
+    def close(self) -> None:
+        """Nothing is under way."""
 
 
 class SingleProcessGroup:

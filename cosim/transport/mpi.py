@@ -136,6 +136,12 @@ class MpiTransport:
         # Kept alive until delivered.
         self._sending = self._world.Isend(message, dest=self._peer, tag=_TAG), message
 
+    def close(self) -> None:
+        """Wait until the peer has taken the last packet; MPI must not end with it under way."""
+        if self._sending is not None:
+            _wait(self._sending[0], self._timeout_s, "The last packet was not taken")
+            self._sending = None
+
     def receive(self, exchange: int, window: SyncWindow) -> Packet:
         """Wait for the peer's packet of one exchange.
 
@@ -231,6 +237,11 @@ def abort(status: int) -> NoReturn:
     """
     MPI.COMM_WORLD.Abort(status)
     os._exit(status)  # never reached where Abort works as MPI requires
+
+
+def sleep_until_all_are_here(timeout_s: float) -> None:
+    """A barrier of the world whose waiting ranks leave their cores to the others."""
+    _wait(MPI.COMM_WORLD.Ibarrier(), timeout_s, "End of the program")
 
 
 def check_world(expected: int) -> None:

@@ -194,6 +194,9 @@ def main():
                 for phase in ("compute", "transform", "exchange", "wait", "record")
             )
             print(f"{name}, rank {rank['rank']} ({rank['side']}): {shares}")
+        busiest = max(middle["ranks"], key=lambda rank: rank["compute"])
+        share = 1.0 - busiest["compute"] / busiest["running"]
+        print(f"{name}, interface on the slower side: {100 * share:.1f} %")
     slower = max(median["NEURON alone"]["wall_s"], median["TVB alone"]["wall_s"])
     print(f"2 ranks over the slower side alone: {median['2 ranks']['wall_s'] / slower:.2f}")
 
