@@ -19,6 +19,7 @@ from cosim.result_files import (
     Labels,
     MemoryChunk,
     PopulationLabels,
+    Schema,
     SeriesLabels,
     Table,
     atomic_file,
@@ -200,6 +201,7 @@ class Recorder:
         self._flush_every_s = flush_every_s
         self._flush_every_bytes = flush_every_mb * 1e6
         self._labels: dict[str, Labels] = {}
+        self._schemas: dict[str, Schema] = {}
         self._rows: dict[str, list[dict[str, NDArray[Any]]]] = {}
         self._n_bytes = 0
         self._flushed_s = time.monotonic()
@@ -324,6 +326,7 @@ class Recorder:
         if key in self._labels:
             raise ResultsError(f"{key} is declared twice; names are unique, rename one of them.")
         self._labels[key] = labels
+        self._schemas[key] = labels.schema
         self._rows[key] = []
 
     def _add(self, key: str, **fields: ArrayLike) -> None:
@@ -336,7 +339,7 @@ class Recorder:
             raise ResultsError(f"{key} has samples after the recorder was closed; add them before.")
         row = {}
         n_rows = None
-        for name, (dtype, shape) in self._labels[key].schema.items():
+        for name, (dtype, shape) in self._schemas[key].items():
             row[name] = np.array(fields[name], dtype)
             n_rows = row[name].shape[0] if n_rows is None else n_rows
             if row[name].shape != (n_rows, *shape):
