@@ -2,7 +2,8 @@
 
 True values are drawn over a range; starts are drawn from ranges twice as wide and there is no
 prior. Writes ``recovery.csv`` with a row for each subject and set of observables, and prints the
-distribution of the relative errors. Rows that exist are not computed again.
+distribution of the relative errors, with a figure, ``recovery.png``. Rows that exist are not
+computed again.
 
     python examples/recover_synthetic.py OUTPUT [--subjects 50] [--jobs 2]
 """
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 import tvb_data
 from joblib import Parallel, delayed
+from matplotlib.figure import Figure
 
 from fitting.loaders import read_tvb_zip
 from fitting.models import named_model
@@ -60,6 +62,22 @@ def main() -> None:
                     writer.writerow(COLUMNS)
                 writer.writerow([observables, seed, *result.truth, *result.estimate])
     report(done(path))
+    draw(done(path), arguments.output / "recovery.png")
+
+
+def draw(rows: list[dict[str, str]], path: Path) -> None:
+    """Estimated against true values: a diagonal where a parameter is determined, a cloud if not."""
+    figure = Figure(figsize=(12, 9), layout="constrained")
+    axes = figure.subplots(len(OBSERVABLES), len(NAMES), squeeze=False)
+    for observables, line in zip(OBSERVABLES, axes, strict=True):
+        chosen = [row for row in rows if row["observables"] == observables]
+        for name, axis in zip(NAMES, line, strict=True):
+            true = [float(row[f"true_{name}"]) for row in chosen]
+            found = [float(row[f"estimated_{name}"]) for row in chosen]
+            axis.loglog(true, found, ".", ms=5)
+            axis.axline((true[0], true[0]), (2 * true[0], 2 * true[0]), color="k", lw=0.8)
+            axis.set(xlabel=f"true {name} (nA)", ylabel="estimated", title=observables)
+    figure.savefig(path, dpi=110)
 
 
 def report(rows: list[dict[str, str]]) -> None:

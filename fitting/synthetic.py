@@ -40,6 +40,9 @@ Observables = Literal["fc", "fc+variance+mean", "spectra+mean_state"]
 NAMES = ("g", "g_EE", "g_IE", "g_EI")
 LOW = np.log([2.5, 0.0025, 0.10, 0.3])
 HIGH = np.log([5.0, 0.006, 0.20, 1.5])
+# The search ends a factor of 20 outside the range of the truths; where the data set no limit an
+# estimate would run away for ever.
+REACH = np.log(20.0)
 TOP_HZ = 0.2
 N_BINS = 32
 SETTLE_S = 60.0
@@ -166,10 +169,13 @@ class Likelihood:
 
     def __call__(self, x: Array) -> float:
         """Minus the log likelihood, up to a constant; large where no such point exists."""
+        barrier = 1e8 * (1 + float(np.abs(x - (LOW + HIGH) / 2).sum()))
+        if ((x < LOW - REACH) | (x > HIGH + REACH)).any():
+            return barrier
         try:
             point = self._brain.point(x)
         except ConfigurationError:
-            return 1e8 * (1 + float(np.abs(x - (LOW + HIGH) / 2).sum()))
+            return barrier
         sigma = torch.tensor(self._brain.sigma, dtype=torch.float64)
         parameters = point.parameters(torch.tensor(np.exp(x[3])), sigma)
         node = linear_node(self._brain.model, torch.stack([point.E, point.I]), parameters)

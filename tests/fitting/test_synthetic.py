@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from fitting.errors import ConfigurationError
+from fitting.loaders import read_tvb_zip
 from fitting.models import named_model
 from fitting.synthetic import (
     HIGH,
@@ -111,10 +114,14 @@ def test_relative_errors_are_of_the_truth():
 
 @pytest.mark.slow
 def test_spectra_and_mean_states_recover_all_four_weights():
-    """Five subjects; the issue asks 95 % of runs within 10 %."""
+    """Four subjects on Hagmann 66; 96 % of 50 are within 10 % (examples/recover_synthetic.py), so
+    all of four are with a probability of .85; the seeds are fixed."""
+    tvb_data = pytest.importorskip("tvb_data")
+    folder = Path(tvb_data.__file__).parent / "connectivity"
+    weights = read_tvb_zip(folder / "connectivity_66.zip").weights
     settings = RecoverySettings(n_starts=1)
     errors = [
-        recover(base(30), MODEL, "spectra+mean_state", seed, settings).relative_error
-        for seed in range(5)
+        recover(weights, MODEL, "spectra+mean_state", seed, settings).relative_error
+        for seed in range(4)
     ]
     assert np.max(errors) < 0.1
