@@ -121,3 +121,10 @@ def test_each_mistake_in_the_file_is_said_once(launch, tmp_path, changes, said):
     for line, mistake in zip(done.said, said, strict=True):
         assert mistake in line
     assert not (tmp_path / "out").exists()
+
+
+def test_a_large_last_packet_is_delivered_before_mpi_ends(launch):
+    """66 regions x 23 steps x 2 variables x 8 bytes = 24 kB: more than MPICH sends unasked."""
+    inputs = "circuits.0.inputs=[{from: R_e, to: E},{from: R_i, to: E}]"
+    done = launch(2, COSIM, *options(inputs, "circuits.0.regions=[rPCUN, lPCUN, rSP]"))
+    assert (done.status, done.err) == (0, "")
