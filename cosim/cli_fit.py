@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from cosim.errors import ConfigurationError, CosimError
 from fitting.cohort import fit_cohort
@@ -29,7 +29,7 @@ class _Bar:
             console=Console(stderr=True),
             disable=not self._shown,
         )
-        self._tasks: dict[str, object] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> "_Bar":
         self._bar.start()
@@ -44,7 +44,7 @@ class _Bar:
         if stage not in self._tasks:
             self._tasks[stage] = self._bar.add_task(stage, total=n_steps, terms="")
         text = " ".join(f"{name} {value:.3g}" for name, value in terms.items())
-        self._bar.update(self._tasks[stage], completed=step, terms=text)  # type: ignore[arg-type]
+        self._bar.update(self._tasks[stage], completed=step, terms=text)
 
 
 def fit_one(path: Path, output: Path, overrides: Sequence[str], quiet: bool) -> None:
