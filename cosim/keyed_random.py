@@ -116,7 +116,9 @@ def _place_all(seed, stream, identities, first_step, means, counts, cell, source
                 cell[n] = c
                 # Which source: the first whose cumulated mean exceeds the draw.
                 source[n] = np.searchsorted(cumulated, v * cumulated[-1], side="right")
-                when[n] = first_step + s + u
+                # Late in a long run the sum can round up to the next step.
+                stop = np.float64(first_step) + s + 1.0
+                when[n] = min(np.float64(first_step) + s + u, np.nextafter(stop, 0.0))
                 n += 1
 
 
