@@ -22,7 +22,7 @@ from fitting.loaders import read_tvb_zip
 from fitting.models import named_model
 from fitting.synthetic import NAMES, Recovery, recover
 
-OBSERVABLES = ("fc", "fc+variance+mean", "spectra+mean_state")
+OBSERVABLES = ("fc", "fc+variance+mean", "fc+variance+mean_state", "spectra+mean_state")
 COLUMNS = ["observables", "seed", *(f"true_{n}" for n in NAMES), *(f"estimated_{n}" for n in NAMES)]
 
 

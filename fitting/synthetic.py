@@ -33,7 +33,7 @@ from fitting.operating_point import OperatingPoint, operating_point
 from fitting.time_grid import TimeGrid
 
 Array = NDArray[np.float64]
-Observables = Literal["fc", "fc+variance+mean", "spectra+mean_state"]
+Observables = Literal["fc", "fc+variance+mean", "fc+variance+mean_state", "spectra+mean_state"]
 
 # Coordinates: log resting rate, log kappa, log g_EI, log g. Truths are drawn uniformly from these
 # ranges; starts are drawn from ranges twice as wide.
@@ -188,7 +188,7 @@ class Likelihood:
             # The slow fluctuation of the mean over regions limits how well it is known.
             variance = spectrum[0, 0] / self._duration_s / len(self._modes)
             total += 0.5 * (response.steady_bold() - self._mean_bold) ** 2 / variance
-        elif self._observables == "spectra+mean_state":
+        elif self._observables.endswith("mean_state"):
             total += self._mean_state_cost(point, float(np.exp(x[1])))
         return float(total)
 
@@ -317,7 +317,7 @@ def recover(
     recording = brain.record(truth, chosen.minutes, chosen.tr_s, seed)
     seen = estimate(Likelihood(brain, recording, observables), starts)
     x = seen
-    rounds = chosen.correction_scans if observables == "spectra+mean_state" else ()
+    rounds = chosen.correction_scans if observables.endswith("mean_state") else ()
     for round_, n_scans in enumerate(rounds):
         again = []
         for k in range(n_scans):

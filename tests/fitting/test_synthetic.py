@@ -63,7 +63,9 @@ def test_a_recording_depends_on_its_seed_alone(brain, recording):
     assert np.array_equal(again.bold, recording.bold)
 
 
-@pytest.mark.parametrize("observables", ["fc", "fc+variance+mean", "spectra+mean_state"])
+@pytest.mark.parametrize(
+    "observables", ["fc", "fc+variance+mean", "fc+variance+mean_state", "spectra+mean_state"]
+)
 def test_the_likelihood_prefers_the_true_coupling_to_its_third_and_triple(
     brain, recording, observables
 ):
