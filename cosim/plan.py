@@ -14,7 +14,7 @@ from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome, load_connectome
 from cosim.meanfield.models import ModelFamily, model_family
 from cosim.meanfield.monitors import check_monitor
-from cosim.meanfield.resting_state import resting_state
+from cosim.meanfield.resting_state import rates_at, resting_state
 from cosim.plan_circuits import CircuitPlan, plan_circuits
 from cosim.registry import unknown_name
 
@@ -71,10 +71,7 @@ class Plan:
         """Rates that go with :attr:`initial`, shape ``(n_rates, n_regions)``, Hz."""
         model = self.family.build(self.parameters)
         model.configure()
-        coupled = self.family.gating.index(self.family.coupling)
-        c = self.connectome.weights @ self.initial[coupled]
-        rates: NDArray[np.float64] = model.rates_hz(self.initial[..., None], c[None, :, None])
-        return rates[..., 0]
+        return rates_at(model, self.connectome.weights, self.initial)
 
 
 def plan(experiment: Experiment) -> Plan:

@@ -79,8 +79,9 @@ def _summary(findings: Findings) -> str:
     elif not findings.replaced:
         parts.append("no circuits")
     parts.append(f"{findings.duration_ms:g} ms simulated")
-    if facts.get("wall_s"):
-        parts[-1] += f" in {facts['wall_s']:.1f} s"
+    seconds = facts.get("run_s") or facts.get("wall_s")
+    if seconds:
+        parts[-1] += f" in {seconds:.1f} s"
     if facts.get("ranks"):
         parts.append(f"{facts['ranks']} rank{'s' if facts['ranks'] != 1 else ''}")
     if facts.get("window_ms"):

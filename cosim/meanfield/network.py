@@ -12,6 +12,7 @@ from cosim.clock import SyncWindow
 from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.integration import build_integrator
 from cosim.meanfield.models import ModelFamily
+from cosim.meanfield.resting_state import rates_at
 
 
 class _StartsAtZero(simulator.Simulator):
@@ -75,7 +76,7 @@ class MeanFieldNetwork:
         connectivity.set_idelays(dt_ms)
         model = family.build(parameters)
         model.configure()
-        self._initial = np.concatenate([initial, self._rates_at(model, connectome, initial)])
+        self._initial = np.concatenate([initial, rates_at(model, connectome.weights, initial)])
         horizon = int(connectivity.idelays.max()) + 1
         self._tvb = _StartsAtZero(
             connectivity=connectivity,
@@ -88,14 +89,6 @@ class MeanFieldNetwork:
         )
         self._tvb.configure()
         self._tvb.model.fix_parameters()
-
-    @staticmethod
-    def _rates_at(
-        model: Any, connectome: Connectome, gating: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        c = connectome.weights @ gating[int(model.cvar[0])]
-        rates: NDArray[np.float64] = model.rates_hz(gating[..., None], c[None, :, None])[..., 0]
-        return rates
 
     def initial_state(self) -> NDArray[np.float64]:
         """Every variable at all times up to 0, shape ``(n_variables, n_regions)``."""

@@ -61,3 +61,21 @@ def resting_state(model: Any, weights: NDArray[np.float64]) -> NDArray[np.float6
         )
     rest: NDArray[np.float64] = polished.x.reshape(n_gating, n_regions)
     return rest
+
+
+def rates_at(
+    model: Any, weights: NDArray[np.float64], gating: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rates of a network whose gating variables have always had these values.
+
+    Args:
+        model: A configured model of :mod:`cosim.meanfield.models`.
+        weights: Connectome ``[target, source]``, shape ``(n_regions, n_regions)``.
+        gating: Shape ``(n_gating, n_regions)``.
+
+    Returns:
+        Shape ``(n_rates, n_regions)``, Hz.
+    """
+    c = weights @ gating[int(model.cvar[0])]
+    rates: NDArray[np.float64] = model.rates_hz(gating[..., None], c[None, :, None])[..., 0]
+    return rates
