@@ -203,10 +203,10 @@ def circuits(
         from cosim.spiking.circuit import circuits as registered
 
         chosen = registered if name is None else {name: registered[name]}
-        for circuit, builder in chosen.items():
-            typer.echo(f"{circuit}: {_first_line(builder)}")
+        for circuit, entry in chosen.items():
+            typer.echo(f"{circuit}: {_first_line(entry.build)}")
             if name is not None:
-                typer.echo(_parameters(builder))
+                typer.echo(_parameters(entry.build))
 
 
 def _first_line(builder: Callable[..., Any]) -> str:

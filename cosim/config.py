@@ -204,6 +204,8 @@ class Circuit(_Section):
         regions: Regions replaced, each by an independent copy.
         populations: For one circuit that spans regions: population name to region.
         parameters: Arguments of the circuit's function.
+        mechanisms: Folder of .mod files that the circuit needs; compiled once, kept in the user's
+            cache.
         dt_ms: NEURON's step, ms; divides the mean field's. None: the circuit's own, else 0.05.
         inputs: Mean field to spiking.
         outputs: Spiking to mean field; None takes E to the excitatory rate and I to the
@@ -218,6 +220,7 @@ class Circuit(_Section):
     parameters: Annotated[
         dict[str, Any], BeforeValidator(_plain_values), PlainSerializer(_written_down)
     ] = Field(default_factory=dict)
+    mechanisms: str | None = None
     dt_ms: Positive | None = None
     inputs: list[Input] = Field(default_factory=list)
     outputs: list[Output] | None = None

@@ -69,7 +69,13 @@ def plan_circuits(
     problems.lines += placement_problems(sections, connectome)
     loaded = [
         problems.attempt(
-            partial(load_circuit, section.circuit, section.parameters, experiment.base),
+            partial(
+                load_circuit,
+                section.circuit,
+                section.parameters,
+                experiment.base,
+                section.mechanisms,
+            ),
             where=f"circuits.{number}",
         )
         for number, section in enumerate(sections)

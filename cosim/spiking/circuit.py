@@ -5,21 +5,19 @@ import inspect
 import json
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from cosim.errors import ConfigurationError, CosimError
-from cosim.registry import Registry, unknown_name
+from cosim.registry import unknown_name
 from cosim.spiking.chatter import quiet
-from cosim.spiking.engine import netpyne_specs
-
-Builder = Callable[..., Any]
-
-circuits: Registry[Builder] = Registry("circuit")
+from cosim.spiking.engine import load_mechanisms, netpyne_specs
+from cosim.spiking.library import Builder, LibraryCircuit
+from cosim.spiking.library import circuits as circuits
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,14 @@ class Circuit:
         net_params: ``netpyne.specs.NetParams``; never changed by this package.
         sim_config: ``netpyne.specs.SimConfig``, None if the circuit brings none.
         parameters: What it was built with, defaults included.
+        entry: What is registered under its name; None for a user's own.
     """
 
     name: str
     net_params: Any
     sim_config: Any | None
     parameters: dict[str, Any]
+    entry: LibraryCircuit | None = None
 
     @property
     def population_names(self) -> tuple[str, ...]:
@@ -44,8 +44,13 @@ class Circuit:
         return tuple(str(name) for name in self.net_params.popParams)
 
 
-def load_circuit(reference: object, parameters: Mapping[str, Any], base: Path) -> Circuit:
-    """Find and build a circuit.
+def load_circuit(
+    reference: object,
+    parameters: Mapping[str, Any],
+    base: Path,
+    mechanisms: str | None = None,
+) -> Circuit:
+    """Find and build a circuit; its mechanisms are compiled, if need be, and loaded before.
 
     Args:
         reference: A registered name, ``path/to/file.py:function``, the path of a JSON file that
@@ -53,10 +58,13 @@ def load_circuit(reference: object, parameters: Mapping[str, Any], base: Path) -
             returns either.
         parameters: Keyword arguments of the function.
         base: Folder that relative paths start from.
+        mechanisms: Folder of .mod files that it needs beside those registered with it.
 
     Raises:
         ConfigurationError: If it cannot be found or built; one line with the cause.
     """
+    if mechanisms is not None:
+        load_mechanisms(base / mechanisms)
     if isinstance(reference, Path):
         reference = str(reference)
     if isinstance(reference, str):
@@ -70,12 +78,19 @@ def load_circuit(reference: object, parameters: Mapping[str, Any], base: Path) -
         if reference.endswith(".json"):
             _refuse_parameters(reference, parameters)
             return _from_json(reference, base / reference)
-        return _from_function(reference, circuits[reference], parameters)
+        return _from_library(reference, parameters)
     if callable(reference) and not isinstance(reference, netpyne_specs().NetParams):
         return _from_function(getattr(reference, "__name__", "circuit"), reference, parameters)
     circuit = _as_circuit("netParams", reference, {})
     _refuse_parameters("netParams", parameters)
     return circuit
+
+
+def _from_library(name: str, parameters: Mapping[str, Any]) -> Circuit:
+    entry = circuits[name]
+    if entry.mechanisms is not None:
+        load_mechanisms(entry.mechanisms)
+    return replace(_from_function(name, entry.build, parameters), entry=entry)
 
 
 def _refuse_parameters(name: str, parameters: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ import contextlib
 import gc
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -25,6 +26,7 @@ from cosim.errors import ConfigurationError, CosimError, SimulationError
 from cosim.spiking.chatter import Chatter, one_line, quiet, quiet_library
 from cosim.spiking.coincidence import order_coincident_events
 from cosim.spiking.input_port import InputPort as InputPort
+from cosim.spiking.mechanisms import clashes, compiled, content_key, mechanisms_in
 from cosim.spiking.mpi_library import loaded_mpi_library
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.receptors import check_receptor, point_neuron, target_section
@@ -60,6 +62,47 @@ def netpyne_specs() -> Any:
     with quiet():
         from netpyne import specs
     return specs
+
+
+# File behind each mechanism that this process has loaded, by its name in NEURON.
+_loaded_mechanisms: dict[str, Path] = {}
+_loaded_contents: set[str] = set()
+
+
+def load_mechanisms(folder: Path) -> None:
+    """Make the mechanisms of a folder known to NEURON; compiles them the first time.
+
+    Args:
+        folder: Folder of .mod files.
+
+    Raises:
+        ConfigurationError: If they cannot be compiled, or NEURON has one of their names already.
+    """
+    mechanisms = mechanisms_in(folder)
+    content = content_key(folder)
+    if content in _loaded_contents:
+        return
+    h = _hoc()
+    problems = clashes(mechanisms, _loaded_mechanisms, _known_mechanisms(h))
+    if problems:
+        raise ConfigurationError(*problems)
+    library = compiled(folder, str(h.nrnversion(0)))
+    with quiet(), quiet_library():
+        loaded = h.nrn_load_dll(str(library))
+    if not loaded:
+        raise ConfigurationError(f"mechanisms: NEURON could not load {library}; delete that file.")
+    _loaded_contents.add(content)
+    _loaded_mechanisms.update({m.name: m.file for m in mechanisms})
+
+
+def _known_mechanisms(h: Any) -> Iterator[str]:
+    """Names of all density mechanisms and point processes, artificial cells included."""
+    for kind in (0, 1):
+        known, name = h.MechanismType(kind), h.ref("")
+        for index in range(int(known.count())):
+            known.select(index)
+            known.selected(name)
+            yield str(name[0])
 
 
 def load_neuron(world_size: int) -> None:

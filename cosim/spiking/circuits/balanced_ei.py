@@ -4,11 +4,15 @@ import math
 from typing import Any
 
 from cosim.errors import ConfigurationError
-from cosim.spiking.circuit import circuits
 from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.library import register_circuit
 
 
-@circuits.register("balanced_ei")
+@register_circuit(
+    "balanced_ei",
+    paper="Bragin et al., Interfacing biophysical circuits with whole-brain networks using The "
+    "Virtual Brain and NetPyNE (poster)",
+)
 def balanced_ei(order: int = 100, recurrent_excitation: float = 0.35) -> Any:
     """Sparsely connected E and I cells whose only drive is what they are given.
 

@@ -1,0 +1,233 @@
+"""A folder of .mod files -> a library that NEURON can load, compiled once and kept.
+
+The library is kept in the user's cache under a name made of the files' content, NEURON's version,
+the platform and the compiler, so any change compiles anew and nothing else does. Ranks and jobs
+that want the same library at once wait for the one that compiles it: it holds a file lock, works in
+a folder of its own, and moves the finished library into place in one step. Where locks do not work
+several may compile, and the first to finish wins.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cosim.errors import ConfigurationError
+
+# What nrnivmodl may read: mechanisms and what their VERBATIM and INCLUDE lines name.
+_SUFFIXES = (".mod", ".inc", ".h", ".hpp", ".c", ".cpp")
+_NAME = re.compile(r"\b(?:SUFFIX|POINT_PROCESS|ARTIFICIAL_CELL)\s+(\w+)")
+_COMMENTS = re.compile(
+    r"^[ \t]*COMMENT\b.*?^[ \t]*ENDCOMMENT\b|^[ \t]*VERBATIM\b.*?^[ \t]*ENDVERBATIM\b|[:?].*?$",
+    re.DOTALL | re.MULTILINE,
+)
+# A compiler that is still at work after this long has hung, and would hold every rank.
+_LONGEST_COMPILATION_S = 900.0
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """One mechanism of NEURON.
+
+    Attributes:
+        name: Its name in NEURON (SUFFIX, POINT_PROCESS or ARTIFICIAL_CELL).
+        file: The .mod file.
+    """
+
+    name: str
+    file: Path
+
+
+def mechanisms_in(folder: Path) -> tuple[Mechanism, ...]:
+    """What the .mod files of a folder define, in the order of the files' names.
+
+    Args:
+        folder: Folder of .mod files; its sub-folders are not read.
+
+    Raises:
+        ConfigurationError: If there is no such folder, no .mod file, a file without a name, or
+            two of one name.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"mechanisms: there is no folder {folder}; paths are relative to the experiment file."
+        )
+    files = sorted(folder.glob("*.mod"))
+    if not files:
+        raise ConfigurationError(
+            f"mechanisms: {folder} holds 0 .mod files; at least 1 is needed. Name the folder that "
+            f"holds them itself."
+        )
+    found: dict[str, Mechanism] = {}
+    problems = []
+    for file in files:
+        match = _NAME.search(_COMMENTS.sub("", file.read_text(encoding="utf-8", errors="replace")))
+        if match is None:
+            problems.append(
+                f"mechanisms: {file} has no SUFFIX, POINT_PROCESS or ARTIFICIAL_CELL; add one to "
+                f"its NEURON block, or move the file."
+            )
+            continue
+        name = match.group(1)
+        if name in found:
+            problems.append(clash(name, file, f"{found[name].file}"))
+        found.setdefault(name, Mechanism(name, file))
+    if problems:
+        raise ConfigurationError(*problems)
+    return tuple(found.values())
+
+
+def clash(name: str, file: Path, other: str) -> str:
+    """One line for two mechanisms of one name."""
+    return (
+        f"mechanisms: {name!r} of {file} is also defined by {other}, and NEURON has one of a name; "
+        f"rename one of them in its NEURON block and where it is used."
+    )
+
+
+def clashes(
+    mechanisms: Iterable[Mechanism], loaded: Mapping[str, Path], built_in: Iterable[str]
+) -> list[str]:
+    """One line per mechanism whose name NEURON has already.
+
+    Args:
+        mechanisms: What is to be loaded.
+        loaded: File behind each name that was loaded before.
+        built_in: Every name that NEURON knows.
+    """
+    known = set(built_in)
+    return [
+        clash(m.name, m.file, str(loaded[m.name]) if m.name in loaded else "NEURON itself")
+        for m in mechanisms
+        if m.name in loaded or m.name in known
+    ]
+
+
+def cache_folder() -> Path:
+    """Where compiled mechanisms are kept: below the user's cache folder."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "tvb-netpyne-cosim" / "mechanisms"
+
+
+def content_key(folder: Path) -> str:
+    """The same for folders of the same files, whatever their place."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.suffix in _SUFFIXES and file.is_file():
+            content = file.read_bytes()
+            digest.update(f"{file.name}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()[:20]
+
+
+def compiled(folder: Path, neuron_version: str) -> Path:
+    """The library of a folder's mechanisms, compiled if it is not there yet.
+
+    Args:
+        folder: Folder of .mod files.
+        neuron_version: NEURON's version.
+
+    Raises:
+        ConfigurationError: If it cannot be compiled; one line with the compiler's reason.
+    """
+    content = content_key(folder)
+    known = f"{content}-neuron{neuron_version}-{platform.system()}-{platform.machine()}"
+    compiler = _compiler()
+    if compiler is None:
+        # A library that another compiler made on this machine serves as well.
+        for library in sorted(cache_folder().glob(f"{known}-*/libnrnmech.*")):
+            return library
+        raise ConfigurationError(
+            f"mechanisms: {folder} must be compiled, and there is no C++ compiler and make; "
+            f"install them (Debian: apt install g++ make), or set CXX to a compiler."
+        )
+    target = cache_folder() / f"{known}-{compiler}"
+    found = _library(target)
+    if found is not None:
+        return found
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock", timeout=_LONGEST_COMPILATION_S):
+            return _library(target) or _compile(folder, target)
+    except (OSError, Timeout) as error:
+        reason = getattr(error, "strerror", None) or "another process still compiles them"
+        raise ConfigurationError(
+            f"mechanisms: {folder} cannot be compiled into {target.parent} ({reason}); set "
+            f"XDG_CACHE_HOME to a folder that can be written."
+        ) from error
+
+
+def _library(folder: Path) -> Path | None:
+    return next(iter(sorted(folder.glob("libnrnmech.*"))), None)
+
+
+def _compiler() -> str | None:
+    """A short name of the compiler that nrnivmodl takes, None if there is none."""
+    # nrnivmodl's own choice: $CXX, else the compiler that built this Python.
+    command = os.environ.get("CXX") or sysconfig.get_config_var("CXX") or "g++"
+    program = shlex.split(command)[0]
+    if shutil.which(program) is None or shutil.which("make") is None:
+        return None
+    done = subprocess.run(  # noqa: S603  (the user's own compiler)
+        [program, "--version"], capture_output=True, text=True, check=False
+    )
+    return hashlib.sha256(f"{command}\0{done.stdout}".encode()).hexdigest()[:8]
+
+
+def _compile(folder: Path, target: Path) -> Path:
+    with tempfile.TemporaryDirectory(prefix="compile-", dir=target.parent) as name:
+        place = Path(name)
+        for file in folder.iterdir():
+            if file.suffix in _SUFFIXES and file.is_file():
+                shutil.copyfile(file, place / file.name)
+        program = Path(sys.executable).parent / "nrnivmodl"
+        command = str(program) if program.exists() else "nrnivmodl"
+        try:
+            done = subprocess.run(  # noqa: S603  (NEURON's own compiler of mechanisms)
+                [command],
+                cwd=place,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
+                timeout=_LONGEST_COMPILATION_S,
+            )
+        except subprocess.TimeoutExpired:
+            raise ConfigurationError(
+                f"mechanisms: compiling {folder} took more than {_LONGEST_COMPILATION_S:g} s; try "
+                f"nrnivmodl there by hand."
+            ) from None
+        made = next(iter(sorted(place.glob("*/libnrnmech.*"))), None)
+        if done.returncode != 0 or made is None:
+            raise ConfigurationError(
+                f"mechanisms: {folder} could not be compiled: {_reason(done)}. Run nrnivmodl there "
+                f"to see all of it."
+            )
+        finished = place / "finished"
+        finished.mkdir()
+        shutil.copy2(made, finished / made.name)
+        if not target.exists():  # without working locks another may have been faster
+            finished.rename(target)
+    library = _library(target)
+    if library is None:
+        raise OSError(f"{target} is not what was put there")
+    return library
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    """The first line of the compiler's output that speaks of an error, else the last."""
+    lines = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines()]
+    lines = [line for line in lines if line]
+    told = [line for line in lines if re.search(r"\berror\b|syntax|undefined", line, re.I)]
+    return (told or lines[-1:] or [f"nrnivmodl ended with status {done.returncode}"])[0].rstrip(".")
