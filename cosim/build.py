@@ -7,21 +7,21 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.deliveries import connect
 from cosim.drives import Drive
 from cosim.keyed_random import compile_now
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
-from cosim.meanfield.participant import GatedRate, TvbParticipant
+from cosim.meanfield.participant import TvbParticipant
 from cosim.plan import Plan
 from cosim.plan_circuits import CircuitPlan
-from cosim.protocols import Group
+from cosim.protocols import GatedRate, Group
 from cosim.recorder import Recorder
 from cosim.signals import PacketLayout
 from cosim.spiking.engine import NeuronEngine
 from cosim.spiking.participant import Projection, SpikingParticipant
 from cosim.stopwatch import Stopwatch
 from cosim.transformers.rate_to_gating import RateToGating
-from cosim.transformers.rate_to_poisson import RateToPoisson
 from cosim.transformers.spikes_to_rate import SpikesToRate
 
 _NOTHING = PacketLayout("NEURON", ())
@@ -138,21 +138,28 @@ def build_neuron(
     closing.callback(engine.close)
     for label in engine.populations:
         recorder.declare_population(label, engine.n_cells(label))
-    initial_hz = {
+    coupling = plan.family.coupling
+    feels_coupling = any(drive.variable == coupling for drive in circuits.drives)
+    initial = {
         (rate, region): float(
             plan.initial_rates_hz[plan.family.rates.index(rate), plan.connectome.index(region)]
         )
         for rate, region in circuits.origin
     }
+    if feels_coupling:
+        row = plan.initial[plan.family.gating.index(coupling)]
+        initial |= {(coupling, r): float(row[plan.connectome.index(r)]) for r in circuits.replaced}
+    gates = _gates(plan, circuits.to_brain) if feels_coupling else {}
     return SpikingParticipant(
         engine,
         group,
         incoming=circuits.to_circuits,
         outgoing=circuits.to_brain,
-        origin=circuits.origin,
+        origin={key: (m.populations, m.weights) for key, m in circuits.origin.items()},
         readings=circuits.readings,
-        projections=[_projection(drive, plan.experiment.seed) for drive in circuits.drives],
-        initial_hz=initial_hz,
+        gates={rate: gate for rate, gate in gates.items() if gate.variable == coupling},
+        projections=[_projection(drive, plan) for drive in circuits.drives],
+        initial=initial,
         to_rate=SpikesToRate,
         samples=recorder,
         stopwatch=stopwatch,
@@ -162,18 +169,11 @@ def build_neuron(
     )
 
 
-def _projection(drive: Drive, seed: int) -> Projection:
+def _projection(drive: Drive, plan: Plan) -> Projection:
     return Projection(
-        population=drive.population,
-        receptor=drive.receptor,
         variable=drive.variable,
         sources=drive.sources,
         delays=drive.delays,
-        weights_uS=drive.weights_uS,
         gains=drive.gains,
-        to_spikes=partial(_to_poisson, seed, drive.number, drive.trains),
+        connect=partial(connect, drive, plan.experiment.seed, plan.experiment.brain.dt_ms),
     )
-
-
-def _to_poisson(seed: int, projection: int, trains: int, gids: NDArray[np.int64]) -> RateToPoisson:
-    return RateToPoisson(seed, projection, gids, trains)

@@ -1,9 +1,11 @@
 """What each circuit gives the brain: rates from its spikes, or gating variables that it keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from cosim.config import Circuit as CircuitSection
-from cosim.config import Output
+from cosim.config import Input, Output
 from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.models import ModelFamily
 from cosim.placement import populations_in, regions_of
@@ -15,10 +17,49 @@ from cosim.spiking.probe import ProbeSite, Reading, reading_problem
 from cosim.spiking.receptors import sections_of
 
 
-def outputs_of(section: CircuitSection, circuit: Circuit, family: ModelFamily) -> list[Output]:
-    """What the user wrote; else E feeds the first rate and, if both exist, I the second."""
-    if section.outputs is not None:
-        return section.outputs
+@dataclass(frozen=True)
+class Mixture:
+    """Populations that feed one rate together.
+
+    Attributes:
+        populations: Their labels, ``REGION.POP``.
+        weights: Factor on each population's rate; None pools their cells.
+    """
+
+    populations: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+
+    def __str__(self) -> str:
+        return " + ".join(self.populations)
+
+
+def with_defaults(section: CircuitSection, circuit: Circuit, family: ModelFamily) -> CircuitSection:
+    """The section with inputs and outputs written out where the user left them out.
+
+    They are those registered with the circuit; without such, there is no input, E feeds the first
+    rate and, if both exist, I the second.
+    """
+    entry = circuit.entry
+    changes: dict[str, Any] = {}
+    if section.inputs is None:
+        named = entry.inputs if entry else ()
+        changes["inputs"] = [Input.model_validate(_in_terms_of(family, i, "from")) for i in named]
+    if section.outputs is None:
+        changes["outputs"] = _default_outputs(circuit, family)
+    return section.model_copy(update=changes)
+
+
+def _in_terms_of(family: ModelFamily, item: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A registered input or output, whose R_e and R_i are the excitatory and inhibitory rate."""
+    names = dict(zip(("R_e", "R_i"), family.rates, strict=False))
+    return {**item, key: names.get(item[key], item[key])} if key in item else dict(item)
+
+
+def _default_outputs(circuit: Circuit, family: ModelFamily) -> list[Output]:
+    if circuit.entry is not None and circuit.entry.outputs is not None:
+        named = [_in_terms_of(family, output, "to") for output in circuit.entry.outputs]
+        # A model with one rate has no use for the output to a second one.
+        return [Output.model_validate(item) for item in named if item["to"] in family.variables]
     pairs = list(zip(("E", "I"), family.rates, strict=False))
     return [
         Output(source=population, to=rate)
@@ -30,10 +71,10 @@ def outputs_of(section: CircuitSection, circuit: Circuit, family: ModelFamily) -
 def fill_outputs(
     where: str,
     section: CircuitSection,
-    outputs: Sequence[Output],
+    by_default: bool,
     family: ModelFamily,
     composition: Composition,
-    origin: dict[tuple[str, str], str],
+    origin: dict[tuple[str, str], Mixture],
     readings: dict[tuple[str, str], Reading],
 ) -> list[str]:
     """File what one circuit gives, and tell what is wrong with it.
@@ -41,52 +82,61 @@ def fill_outputs(
     Args:
         where: The circuit's place in the experiment, for messages.
         section: The circuit.
-        outputs: What it is to give.
+        by_default: Whether the user left its outputs out.
         family: The mean-field model.
         composition: The network of all circuits.
-        origin: Filled with the population behind each (rate, region).
+        origin: Filled with the populations behind each (rate, region).
         readings: Filled with what is behind each (gating variable, region).
 
     Returns:
         One line per mistake.
     """
     problems: list[str] = []
-    for position, output in enumerate(outputs):
+    for position, output in enumerate(section.outputs or ()):
         here = f"{where}.outputs.{position}"
         problem = _output_problem(here, output, family)
         if problem:
             problems.append(problem)
             continue
-        found = False
+        found, missing = False, output.populations[0]
         for region in regions_of(section):
-            label = populations_in(composition, region).get(output.source)
-            if label is None:
+            there = populations_in(composition, region)
+            absent = [name for name in output.populations if name not in there]
+            if absent:
+                missing = absent[0] if len(absent) < len(output.populations) else missing
                 continue
             found = True
+            labels = tuple(there[name] for name in output.populations)
             key = (output.to, region)
             if key in origin or key in readings:
                 before = origin[key] if key in origin else readings[key].population
                 problems.append(
-                    f"{here}: {output.to} of region {region!r} is already fed by {before!r}; give "
-                    f"each variable one population."
+                    f"{here}: {output.to} of region {region!r} is already fed by {str(before)!r}; "
+                    f"give each variable one output."
                 )
             elif output.gating is None:
-                origin[key] = label
+                origin[key] = Mixture(labels, output.weights)
             else:
                 site = ProbeSite(**output.gating.model_dump())
-                readings[key] = Reading(label, site, here)
-                copy = next(p.copy for p in composition.populations if p.label == label)
-                sections = sections_of(composition.net_params, label)
+                readings[key] = Reading(labels[0], site, here)
+                copy = next(p.copy for p in composition.populations if p.label == labels[0])
+                sections = sections_of(composition.net_params, labels[0])
                 problem = reading_problem(readings[key], sections, composition.receptors[copy])
                 problems += [problem] if problem else []
-        if not found and section.outputs is None:
+        if not found and by_default:
             problems.append(
-                f"{where}.outputs: is omitted, and no population is called {output.source!r}; say "
+                f"{where}.outputs: is omitted, and no population is called {missing!r}; say "
                 f"which population feeds the brain: {{from: POPULATION, to: {output.to}}}."
             )
         elif not found:
             known = sorted({n for r in regions_of(section) for n in populations_in(composition, r)})
-            problems.append(f"{here}.from: {unknown_name('population', output.source, known)}")
+            if missing in known:
+                problems.append(
+                    f"{here}.from: populations {', '.join(output.populations)} stand in different "
+                    f"regions; what feeds a region stands in it. Write one output for each region."
+                )
+            else:
+                problems.append(f"{here}.from: {unknown_name('population', missing, known)}")
     needed = next(rate for rate, gate in family.gates.items() if gate.variable == family.coupling)
     for region in regions_of(section):
         fed = (needed, region) in origin or (family.coupling, region) in readings
@@ -116,7 +166,7 @@ def _output_problem(here: str, output: Output, family: ModelFamily) -> str | Non
 
 
 def to_brain(
-    origin: Mapping[tuple[str, str], str],
+    origin: Mapping[tuple[str, str], Mixture],
     readings: Mapping[tuple[str, str], Reading],
     family: ModelFamily,
     connectome: Connectome,

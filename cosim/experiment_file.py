@@ -12,14 +12,16 @@ from pydantic import BaseModel, ValidationError
 
 from cosim.config import (
     Brain,
+    CellVariable,
     Circuit,
+    Correlation,
     Experiment,
-    Gating,
     Input,
     Limits,
     Monitor,
     Output,
     Synchronization,
+    Where,
 )
 from cosim.errors import ConfigurationError
 from cosim.registry import unknown_name
@@ -31,7 +33,10 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "circuits": Circuit,
     "inputs": Input,
     "outputs": Output,
-    "gating": Gating,
+    "gating": CellVariable,
+    "variable": CellVariable,
+    "where": Where,
+    "correlation": Correlation,
     "synchronization": Synchronization,
     "limits": Limits,
     "monitors": Monitor,
@@ -178,8 +183,8 @@ def _one_line(part: object) -> str:
 def _is_type_branch(part: object) -> bool:
     # pydantic names the tried branch of a union in the path: "float", "list[...]".
     return isinstance(part, str) and (
-        part in {"float", "constrained-float", "literal['auto']"}
-        or part.startswith(("list[", "function-before[", "literal["))
+        part in {"str", "float", "constrained-float", "literal['auto']"}
+        or part.startswith(("list[", "dict[", "function-before[", "literal["))
     )
 
 

@@ -14,9 +14,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-# Streams: the mean-field noise takes one per state variable, projections count up from here.
+# Streams: the mean-field noise takes one per state variable, projections count up from here; a
+# projection of correlated trains has two more, for its common trains and for who copies them.
 NOISE_STREAM = 0
 PROJECTION_STREAM = 1 << 16
+COMMON_STREAM = 1 << 24
+COPY_STREAM = 1 << 25
 
 # exp(-mean) must not underflow and the search from zero must stay short: larger means are split
 # into independent parts, whose sum is again Poisson.
@@ -122,6 +125,27 @@ def _place_all(seed, stream, identities, first_step, means, counts, cell, source
                 n += 1
 
 
+@njit(cache=True)
+def _copy_all(seed, stream, identities, steps, sources, probability, n_trains, shares, fill, out):  # type: ignore[no-untyped-def]
+    """Copies of common events; counts them, and with ``fill`` writes (cell, column, event)."""
+    n = 0
+    draw = np.uint64(0)
+    for e in range(steps.size):
+        # Draws are numbered within a step, so that they do not depend on the window.
+        draw = np.uint64(0) if e == 0 or steps[e] != steps[e - 1] else draw + np.uint64(n_trains)
+        for c in range(identities.size):
+            for k in range(n_trains):
+                u, v = _uniform_pair(seed, stream, identities[c], steps[e], draw + np.uint64(k))
+                if u < probability:
+                    if fill:
+                        place = np.searchsorted(shares, v * shares[-1], side="right")
+                        out[n, 0] = c
+                        out[n, 1] = sources[e] * shares.size + place
+                        out[n, 2] = e
+                    n += 1
+    return n
+
+
 def normal(seed: int, stream: int, n: int, step: int) -> NDArray[np.float64]:
     """Standard normal numbers of one step, by the Box-Muller transform.
 
@@ -176,7 +200,53 @@ def poisson_events(
     return cell, source, when
 
 
+def copied_events(
+    seed: int,
+    projection: int,
+    identities: NDArray[np.int64],
+    first_step: int,
+    mean_counts: NDArray[np.float64],
+    probability: float,
+    n_trains: int,
+    shares: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Events of trains that each copy the spikes of one common Poisson train per source.
+
+    Args:
+        seed: Seed of the run.
+        projection: Number of the projection.
+        identities: Global ids of the target cells, shape ``(n_cells,)``.
+        first_step: Mean-field step of the first row.
+        mean_counts: Expected common events per step of each source, ``(n_steps, n_sources)``.
+        probability: That a train copies a common event.
+        n_trains: Trains of each cell from each source.
+        shares: Part of a cell's events that arrives at each of its places, ``(n_places,)``.
+
+    Returns:
+        Cell index, column ``source * n_places + place``, and time in steps since the start of the
+        run, each ``(n_events,)``; ordered by common event, then cell.
+    """
+    everyone = np.zeros(1, dtype=np.int64)
+    stream = COMMON_STREAM + projection
+    _, source, when = poisson_events(seed, stream, everyone, first_step, mean_counts)
+    arguments = (
+        np.uint64(seed),
+        np.uint64(COPY_STREAM + projection),
+        identities.astype(np.uint64),
+        np.floor(when).astype(np.int64),
+        source,
+        probability,
+        n_trains,
+        np.cumsum(shares),
+    )
+    n_events = _copy_all(*arguments, False, np.empty((0, 3), dtype=np.int64))
+    out = np.empty((n_events, 3), dtype=np.int64)
+    _copy_all(*arguments, True, out)
+    return out[:, 0], out[:, 1], when[out[:, 2]]
+
+
 def compile_now() -> None:
     """Compile or load every kernel, so that it does not happen in the first window of a run."""
     normal(0, NOISE_STREAM, 1, 0)
     poisson_events(0, PROJECTION_STREAM, np.zeros(1, dtype=np.int64), 0, np.full((1, 1), 9.0))
+    copied_events(0, 0, np.zeros(1, dtype=np.int64), 0, np.full((1, 1), 9.0), 0.5, 1, np.ones(1))

@@ -109,8 +109,10 @@ def plan(experiment: Experiment) -> Plan:
     problems.attempt(lambda: _check_initial(experiment, family, connectome))
     circuits = None
     if experiment.circuits:
-        G = (parameters or _DEFAULT_PARAMETERS).get("G", 1.0)
-        circuits = problems.attempt(lambda: plan_circuits(experiment, family, connectome, G))
+        model = family.build(parameters or _DEFAULT_PARAMETERS)
+        circuits = problems.attempt(
+            lambda: plan_circuits(experiment, family, connectome, model.G, model.J_N)
+        )
     if n_steps is not None and (circuits is not None or not experiment.circuits):
         window_steps = problems.attempt(
             lambda: _window_steps(experiment, connectome, circuits, n_steps)
@@ -120,6 +122,8 @@ def plan(experiment: Experiment) -> Plan:
     problems.raise_if_any()
     if parameters is None or sigma is None or n_steps is None or window_steps is None:
         raise AssertionError("unreachable: a missing part leaves a line")
+    if circuits is not None:
+        experiment = experiment.model_copy(update={"circuits": list(circuits.sections)})
     experiment.resolved()  # what cannot be written down must not cost a finished run
     clock = SyncClock(brain.dt_ms, window_steps, n_steps)
     result = Plan(experiment, connectome, family, parameters, sigma, circuits, clock)

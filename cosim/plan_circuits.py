@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.circuit_outputs import fill_outputs, outputs_of, to_brain
+from cosim.circuit_outputs import Mixture, fill_outputs, to_brain, with_defaults
+from cosim.config import Circuit as CircuitSection
 from cosim.config import Experiment
 from cosim.drives import Drive, drives_of, input_problems, to_circuits, unknown_rates
 from cosim.errors import Problems
@@ -29,8 +30,9 @@ class CircuitPlan:
         dt_ms: NEURON's step, ms.
         replaced: Replaced regions, in connectome order.
         drives: Inputs.
-        origin: Population behind each (rate, region) that the circuits provide.
+        origin: Populations behind each (rate, region) that the circuits provide.
         readings: Gating variable behind each (gating variable, region) that they provide.
+        sections: The experiment's circuits with their default inputs and outputs written out.
         to_circuits: What TVB tells.
         to_brain: What the circuits tell.
         crossing: Connections whose delay bounds the window, ``[target, source]``, booleans.
@@ -40,8 +42,9 @@ class CircuitPlan:
     dt_ms: float
     replaced: tuple[str, ...]
     drives: tuple[Drive, ...]
-    origin: Mapping[tuple[str, str], str]
+    origin: Mapping[tuple[str, str], Mixture]
     readings: Mapping[tuple[str, str], Reading]
+    sections: tuple[CircuitSection, ...]
     to_circuits: PacketLayout
     to_brain: PacketLayout
     crossing: NDArray[np.bool_]
@@ -52,6 +55,7 @@ def plan_circuits(
     family: ModelFamily,
     connectome: Connectome,
     G: NDArray[np.float64] | float,
+    J_N: NDArray[np.float64] | float,
 ) -> CircuitPlan:
     """Resolve the circuits of an experiment.
 
@@ -60,11 +64,12 @@ def plan_circuits(
         family: The mean-field model.
         connectome: The brain.
         G: Global coupling, scalar, ``(1,)`` or ``(n_regions,)``.
+        J_N: Excitatory coupling of the model, nA, the same shapes.
 
     Raises:
         ConfigurationError: With one line per mistake.
     """
-    sections = experiment.circuits
+    sections = list(experiment.circuits)
     problems = Problems()
     problems.lines += placement_problems(sections, connectome)
     loaded = [
@@ -93,19 +98,31 @@ def plan_circuits(
     if composition is None or dt_ms is None:
         problems.raise_if_any()
         raise AssertionError("unreachable: a missing part leaves a line")
-    origin: dict[tuple[str, str], str] = {}
+    origin: dict[tuple[str, str], Mixture] = {}
     readings: dict[tuple[str, str], Reading] = {}
-    for number, (section, circuit) in enumerate(zip(sections, circuits, strict=True)):
+    by_default = [section.outputs is None for section in sections]
+    sections = [
+        with_defaults(section, circuit, family)
+        for section, circuit in zip(sections, circuits, strict=True)
+    ]
+    for number, section in enumerate(sections):
         where = f"circuits.{number}"
-        outputs = outputs_of(section, circuit, family)
         problems.lines += fill_outputs(
-            where, section, outputs, family, composition, origin, readings
+            where, section, by_default[number], family, composition, origin, readings
         )
         problems.lines += input_problems(where, section, family, composition)
     problems.raise_if_any()
     replaced = tuple(r for r in connectome.regions if any(r in regions_of(s) for s in sections))
-    drives = drives_of(sections, family, connectome, composition, np.atleast_1d(G), dt_brain_ms)
-    problems.lines += unknown_rates(drives, replaced, origin)
+    drives = drives_of(
+        sections,
+        family,
+        connectome,
+        composition,
+        np.atleast_1d(G),
+        np.atleast_1d(J_N),
+        dt_brain_ms,
+    )
+    problems.lines += unknown_rates(drives, replaced, origin, family)
     problems.raise_if_any()
     return CircuitPlan(
         composition=composition,
@@ -114,7 +131,8 @@ def plan_circuits(
         drives=drives,
         origin=origin,
         readings=readings,
-        to_circuits=to_circuits(drives, replaced, connectome),
+        sections=tuple(sections),
+        to_circuits=to_circuits(drives, replaced, connectome, family),
         to_brain=to_brain(origin, readings, family, connectome),
         crossing=_crossing(drives, replaced, connectome),
     )

@@ -1,6 +1,7 @@
 """What the scheduler asks of a participant and of a transport, and of the parts they are given."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -132,3 +133,16 @@ class RateToGating(Protocol):
 
     def __call__(self, values_hz: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
         """Gating at the end of each step, shape ``(n_steps, n_regions)``."""
+
+
+@dataclass(frozen=True)
+class GatedRate:
+    """How an incoming rate becomes the gating variable that other regions feel.
+
+    Attributes:
+        variable: Gating variable, such as ``S_e``.
+        transformer: Continues from its own state, window after window.
+    """
+
+    variable: str
+    transformer: RateToGating

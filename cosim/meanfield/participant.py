@@ -1,7 +1,6 @@
 """TVB as one participant of the coupled run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from cosim.clock import SyncWindow
 from cosim.errors import SimulationError
 from cosim.meanfield.network import MeanFieldNetwork
-from cosim.protocols import RateToGating, Samples
+from cosim.protocols import GatedRate, Samples
 from cosim.rate_ceiling import RateCeiling
 from cosim.signals import Packet, PacketLayout
 from cosim.stopwatch import Stopwatch
@@ -18,19 +17,6 @@ NAME = "TVB"
 
 # A share of clipped steps is only judged once it is not a matter of a few steps.
 _CLIPS_JUDGED_AFTER = 10_000
-
-
-@dataclass(frozen=True)
-class GatedRate:
-    """How an incoming rate becomes the gating variable that other regions feel.
-
-    Attributes:
-        variable: Gating variable, such as ``S_e``.
-        transformer: Continues from its own state, window after window.
-    """
-
-    variable: str
-    transformer: RateToGating
 
 
 class TvbParticipant:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import require_whole_steps
+from cosim.config_circuit import Where
 from cosim.errors import ConfigurationError, CosimError, SimulationError
 from cosim.spiking.chatter import Chatter, one_line, quiet, quiet_library
 from cosim.spiking.coincidence import order_coincident_events
@@ -29,7 +30,9 @@ from cosim.spiking.input_port import InputPort as InputPort
 from cosim.spiking.mechanisms import clashes, compiled, content_key, mechanisms_in
 from cosim.spiking.mpi_library import loaded_mpi_library
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
-from cosim.spiking.receptors import check_receptor, point_neuron, target_section
+from cosim.spiking.receptors import check_receptor
+from cosim.spiking.targets import Targets
+from cosim.spiking.value_port import ValuePort as ValuePort
 from cosim.spiking.voltage_watch import VoltageWatch
 
 if TYPE_CHECKING:
@@ -198,9 +201,10 @@ class NeuronEngine:
         self._composition = composition
         self._h = _hoc()
         self._sim = _netpyne_sim()
+        self._targets = Targets(self._h, {})
         self._ports: list[InputPort] = []
         self._probes: list[ProbePort] = []
-        self._targets: dict[tuple[int, str], tuple[Any, int]] = {}
+        self._values: list[ValuePort] = []
         self._spike_times: Any = None
         self._voltages: Any = None
         self._step = 0
@@ -261,6 +265,7 @@ class NeuronEngine:
     def _find_cells(self) -> None:
         sim = self._sim
         self._cells = {int(cell.gid): cell for cell in sim.net.cells}
+        self._targets = Targets(self._h, self._cells)
         self._local = {
             label: np.array(sorted(pop.cellGids), dtype=np.int64)
             for label, pop in sim.net.pops.items()
@@ -323,53 +328,60 @@ class NeuronEngine:
         return self._first[label]
 
     def add_input(
-        self, population: str, receptor: str, weights_uS: NDArray[np.float64]
+        self,
+        population: str,
+        receptor: str,
+        weights_uS: NDArray[np.float64],
+        where: Where | None = None,
     ) -> InputPort:
         """Connect spike trains to every cell of a population.
-
-        All trains of a cell share one synapse per receptor, at the middle of the soma (or of the
-        first section); where the circuit shares synapses, the one that is there.
 
         Args:
             population: ``REGION.POP``.
             receptor: The user's name of the receptor.
-            weights_uS: Weight of each train, shape ``(n_sources,)``.
+            weights_uS: Weight of each source's trains, shape ``(n_sources,)``.
+            where: Place on the cells; None: the middle of the soma (or of the first section).
 
         Raises:
             ConfigurationError: If the population or receptor is unknown or takes no events.
         """
         check_receptor(self._composition.population_receptors, population, receptor)
         label = self._composition.population_receptors[population][receptor]
-        gids = self._local[population]
-        weights = weights_uS.tolist()
-        connections = []
-        for gid in gids.tolist():
-            with self._chatter.stage(f"adding receptor {receptor!r} to population {population!r}"):
-                target, index = self._target(gid, label)
-                for weight in weights:
-                    connection = self._h.NetCon(None, target)
-                    connection.delay = 0.0
-                    connection.weight[index] = weight
-                    connections.append(connection)
-        port = InputPort(gids, len(weights), connections)
+        with self._chatter.stage(f"adding receptor {receptor!r} to population {population!r}"):
+            port = self._targets.trains(self._local[population], label, weights_uS, where)
         self._ports.append(port)
         return port
 
-    def _target(self, gid: int, label: str) -> tuple[Any, int]:
-        if (gid, label) not in self._targets:
-            cell = self._cells[gid]
-            if not vars(cell).get("secs"):
-                self._targets[gid, label] = (cell.hPointp, 0)
-            else:
-                name, section = target_section(cell.secs)
-                own = point_neuron(section)
-                if own is None:
-                    synapse = cell.addSynMech(synLabel=label, secLabel=name, loc=0.5)
-                    self._targets[gid, label] = (synapse["hObj"], 0)
-                else:
-                    receptors = list(own[1].get("synList", (label,)))
-                    self._targets[gid, label] = (own[1]["hObj"], receptors.index(label))
-        return self._targets[gid, label]
+    def add_current(self, population: str, where: Where | None = None) -> ValuePort:
+        """Inject a current, nA, into every cell of a population.
+
+        Args:
+            population: ``REGION.POP``.
+            where: Place on the cells, as for :meth:`add_input`.
+
+        Raises:
+            ConfigurationError: If the cells have no membrane.
+        """
+        self._values.append(self._targets.current(self._local[population], where))
+        return self._values[-1]
+
+    def add_variable(self, reading: Reading) -> ValuePort:
+        """Set a variable of every cell of a population over each mean-field step.
+
+        Args:
+            reading: What is set where.
+
+        Raises:
+            ConfigurationError: If the cells have no such variable.
+        """
+        gids, receptors = self._local[reading.population], self._receptors(reading.population)
+        self._values.append(self._targets.variable(gids, reading, receptors))
+        return self._values[-1]
+
+    def _receptors(self, population: str) -> Mapping[str, str]:
+        """Composed label per receptor of the circuit that a population belongs to."""
+        copy = next(p.copy for p in self._composition.populations if p.label == population)
+        return self._composition.receptors[copy]
 
     def add_probe(self, reading: Reading) -> ProbePort:
         """Read a variable of every cell of a population at the end of each mean-field step.
@@ -381,8 +393,7 @@ class NeuronEngine:
             ConfigurationError: If the cells have no such variable.
         """
         label = reading.population
-        copy = next(p.copy for p in self._composition.populations if p.label == label)
-        receptors = self._composition.receptors[copy]
+        receptors = self._receptors(label)
         pointers = [
             pointer_to(self._cells[gid], reading, receptors) for gid in self._local[label].tolist()
         ]
@@ -412,9 +423,13 @@ class NeuronEngine:
         Raises:
             SimulationError: If NEURON fails or a membrane potential is no longer finite.
         """
-        # Probes read at every mean-field step; NEURON's results do not depend on where it pauses.
-        stops = range(self._step + 1, stop_step + 1) if self._probes else (stop_step,)
-        for stop in stops:
+        # Values are set and probes read at every mean-field step; NEURON's results do not depend
+        # on where it pauses.
+        every_step = self._probes or self._values
+        stops = range(self._step + 1, stop_step + 1) if every_step else (stop_step,)
+        for step, stop in enumerate(stops):
+            for value in self._values:
+                value.apply(step)
             self._solve(stop)
             for probe in self._probes:
                 probe.sample()
@@ -496,7 +511,10 @@ class NeuronEngine:
         with quiet():
             for port in self._ports:
                 port.close()
+            for driven in self._values:
+                driven.close()
             self._ports.clear()
+            self._values.clear()
             self._probes.clear()
             self._targets.clear()
             self._spike_times = self._spike_gids = None

@@ -9,16 +9,26 @@ from numpy.typing import NDArray
 
 
 class InputPort:
-    """Spike trains onto the cells of one population: one per (cell, source).
+    """Spike trains onto the cells of one population: one per (cell, source, place).
 
     Attributes:
         gids: Local target cells, int64, shape ``(n_cells,)``.
-        n_sources: Trains per cell.
+        n_sources: Sources of each cell.
+        shares: Part of a source's events that arrives at each place of a cell, shape
+            ``(n_places,)``; their sum is 1.
     """
 
-    def __init__(self, gids: NDArray[np.int64], n_sources: int, connections: list[Any]):
+    def __init__(
+        self,
+        gids: NDArray[np.int64],
+        n_sources: int,
+        shares: NDArray[np.float64],
+        connections: list[Any],
+    ):
         self.gids = gids
         self.n_sources = n_sources
+        self.shares = shares
+        self._n_columns = n_sources * shares.size
         self._connections = connections
         # Looking the method up once makes an event a third cheaper.
         self._events = [connection.event for connection in connections]
@@ -30,10 +40,10 @@ class InputPort:
 
         Args:
             cell: Index into ``gids``, shape ``(n_events,)``.
-            source: Train of the cell, shape ``(n_events,)``.
+            source: Train of the cell, ``source * n_places + place``, shape ``(n_events,)``.
             times_ms: Time, not before the present, ms, shape ``(n_events,)``.
         """
-        events = map(self._events.__getitem__, (cell * self.n_sources + source).tolist())
+        events = map(self._events.__getitem__, (cell * self._n_columns + source).tolist())
         deque(map(call, events, times_ms.tolist()), maxlen=0)
 
     def close(self) -> None:

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
-from cosim.protocols import CountsToRate, Group, RatesToSpikes, Samples
+from cosim.protocols import CountsToRate, GatedRate, Group, Samples
 from cosim.rate_ceiling import RateCeiling
 from cosim.signals import Packet, PacketLayout, SpikeCounts
 from cosim.spiking.delay_line import DelayLine
-from cosim.spiking.engine import InputPort, NeuronEngine
+from cosim.spiking.engine import NeuronEngine
 from cosim.spiking.probe import Reading, mean_of
 from cosim.stopwatch import Stopwatch
 
@@ -21,31 +21,29 @@ NAME = "NEURON"
 _GATHER_MS = 250.0
 
 
+# Delivers what arrives at the sources' target over some steps from a first step on, shape
+# (n_steps, n_sources) or, where sources are added up, (n_steps, 1); returns the events queued.
+Delivery = Callable[[NDArray[np.float64], int], int]
+
+
 @dataclass(frozen=True)
 class Projection:
-    """Rates of source regions into one population.
+    """Source regions into one population.
 
     Attributes:
-        population: Target, ``REGION.POP``.
-        receptor: Receptor of the circuit.
-        variable: Rate that the sources send, such as ``R_e``.
+        variable: What the sources send, such as ``R_e``.
         sources: Source regions.
         delays: Delay from each source, mean-field steps, shape ``(n_sources,)``.
-        weights_uS: Synaptic weight of each train, shape ``(n_trains,)``: one train per source,
-            or a single one where the rates are added.
-        gains: Factor on each source's rate before they are added to a single train, shape
-            ``(n_sources,)``; None for one train per source.
-        to_spikes: Makes the transformer for the cells of a rank, given their gids.
+        gains: Factor on each source before they are added up, shape ``(n_sources,)``; None where
+            each source is delivered by itself.
+        connect: Connects it to the cells of this rank.
     """
 
-    population: str
-    receptor: str
     variable: str
     sources: tuple[str, ...]
     delays: NDArray[np.int64]
-    weights_uS: NDArray[np.float64]
     gains: NDArray[np.float64] | None
-    to_spikes: Callable[[NDArray[np.int64]], RatesToSpikes]
+    connect: Callable[[NeuronEngine], Delivery]
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,7 @@ class _Wired:
 
     projection: Projection
     columns: NDArray[np.int64]
-    port: InputPort
-    to_spikes: RatesToSpikes
+    deliver: Delivery
 
 
 class SpikingParticipant:
@@ -66,10 +63,13 @@ class SpikingParticipant:
         group: The ranks that share it.
         incoming: What the peer tells.
         outgoing: What it is told: rates per variable and region.
-        origin: Population behind each (variable, region) of ``outgoing``.
+        origin: Populations behind each (rate, region) of ``outgoing``, with their weights; weights
+            None pools their cells.
         readings: What is read behind each (gating variable, region) of ``outgoing``.
+        gates: Per rate, the gating variable of the replaced regions that it drives, where another
+            circuit feels that; they continue from their own state.
         projections: Inputs.
-        initial_hz: Rate of each (variable, region) before the run, Hz, for every source that the
+        initial: Value of each (variable, region) before the run, for every source that the
             circuits themselves replace.
         to_rate: Makes the transformer from counts to rates, given the cells per population.
         samples: Where spikes go.
@@ -87,10 +87,11 @@ class SpikingParticipant:
         group: Group,
         incoming: PacketLayout,
         outgoing: PacketLayout,
-        origin: Mapping[tuple[str, str], str],
+        origin: Mapping[tuple[str, str], tuple[Sequence[str], Sequence[float] | None]],
         readings: Mapping[tuple[str, str], Reading],
+        gates: Mapping[str, GatedRate],
         projections: Sequence[Projection],
-        initial_hz: Mapping[tuple[str, str], float],
+        initial: Mapping[tuple[str, str], float],
         to_rate: Callable[[NDArray[np.int64]], CountsToRate],
         samples: Samples,
         stopwatch: Stopwatch,
@@ -109,16 +110,17 @@ class SpikingParticipant:
         self._ceiling = RateCeiling(
             tuple(f"Population {label!r}" for label in self._labels), rate_ceiling_hz, dt_ms
         )
-        self._origin = {key: self._labels.index(label) for key, label in origin.items()}
-        self._sources = self._source_columns(incoming, projections, initial_hz)
+        self._origin = {key: self._shares(*sources) for key, sources in origin.items()}
+        self._gates = gates
+        self._sources = self._source_columns(incoming, projections, initial)
         self._longest_delay = max((int(p.delays.max(initial=0)) for p in projections), default=0)
         self._window_steps = window_steps
-        self._own_initial = initial_hz
+        self._own_initial = initial
         self._wired = [self._wire(projection) for projection in projections]
         # After the inputs, whose synapses may be what is read.
         self._probes = {key: engine.add_probe(reading) for key, reading in readings.items()}
         self._lines: dict[str, DelayLine] = {}
-        self._last: tuple[SyncWindow, NDArray[np.float64]] | None = None
+        self._last: tuple[SyncWindow, dict[tuple[str, str], NDArray[np.float64]]] | None = None
         self._kept: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
         self._gathered_ms = 0.0
         self._n_spikes = np.zeros(len(self._labels), dtype=np.int64)
@@ -137,20 +139,26 @@ class SpikingParticipant:
             columns[variable] = columns.get(variable, ()) + replaced
         return columns
 
+    def _shares(
+        self, populations: Sequence[str], weights: Sequence[float] | None
+    ) -> tuple[tuple[int, float], ...]:
+        """Column and factor of each population that makes up a rate."""
+        columns = [self._labels.index(label) for label in populations]
+        if weights is None:
+            n_cells = [self._engine.n_cells(label) for label in populations]
+            weights = [n / sum(n_cells) for n in n_cells]
+        return tuple(zip(columns, weights, strict=True))
+
     def _wire(self, projection: Projection) -> _Wired:
-        port = self._engine.add_input(
-            projection.population, projection.receptor, projection.weights_uS
-        )
         known = self._sources[projection.variable]
         columns = np.array([known.index(source) for source in projection.sources], dtype=np.int64)
-        return _Wired(projection, columns, port, projection.to_spikes(port.gids))
+        return _Wired(projection, columns, projection.connect(self._engine))
 
     def start(self) -> Packet:
         """Initialise NEURON; the rates sent before the first window are not used by the peer."""
         self._engine.initialize()
         window = SyncWindow(-1, -1, 1, self._dt_ms)
-        gating = dict.fromkeys(self._probes, np.zeros(1))
-        return self._pack(window, np.zeros((1, len(self._labels))), gating)
+        return self._pack(window, dict.fromkeys((*self._origin, *self._probes), np.zeros(1)))
 
     def advance(self, window: SyncWindow, incoming: Packet) -> Packet:
         """Deliver what arrives in this window, integrate, and count."""
@@ -170,13 +178,12 @@ class SpikingParticipant:
             counts = total[:, : len(self._labels)]
             self._n_spikes += counts.sum(axis=0)
             rates_hz = self._to_rate(SpikeCounts(window, self._labels, counts))
-            gating = {
-                key: mean_of(total[:, len(self._labels) + column], port.n_cells)
-                for column, (key, port) in enumerate(self._probes.items())
-            }
             self._ceiling.watch(window.start_step, rates_hz)
-            self._last = window, rates_hz
-            packet = self._pack(window, rates_hz, gating)
+            given = self._given(rates_hz)
+            for column, (key, port) in enumerate(self._probes.items()):
+                given[key] = mean_of(total[:, len(self._labels) + column], port.n_cells)
+            packet = self._pack(window, given)
+            self._last = window, {**self._driven(packet), **given}
         if window.stop_ms - self._gathered_ms >= _GATHER_MS:
             self._gather(window.stop_ms)
         return packet
@@ -197,7 +204,7 @@ class SpikingParticipant:
         }
 
     def _take(self, incoming: Packet) -> None:
-        """File the rates of the window before, the peer's and the own, into the delay lines."""
+        """File what was sent in the window before, the peer's and the own, into delay lines."""
         if not self._lines:
             self._lines = {
                 variable: DelayLine(
@@ -217,7 +224,7 @@ class SpikingParticipant:
             if sent is not None:
                 rows[:, :n_sent] = sent
             for column in range(n_sent, len(regions)):
-                rows[:, column] = own[:, self._origin[variable, regions[column]]]
+                rows[:, column] = own[variable, regions[column]]
             self._lines[variable].push(window.start_step, rows)
 
     @staticmethod
@@ -240,9 +247,27 @@ class SpikingParticipant:
         if projection.gains is not None:
             # Row by row, not a matrix product: BLAS adds in an order that depends on the window.
             arriving = (arriving * projection.gains).sum(axis=1, keepdims=True)
-        events = wired.to_spikes(arriving, window.start_step, self._dt_ms)
-        self._n_events += events.times_ms.size
-        wired.port.schedule(events.cell, events.source, events.times_ms)
+        self._n_events += wired.deliver(arriving, window.start_step)
+
+    def _given(self, rates_hz: NDArray[np.float64]) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """Rates of the replaced regions from those of the populations, each ``(n_steps,)``."""
+        given = {}
+        for key, shares in self._origin.items():
+            (first, weight), *others = shares
+            value = rates_hz[:, first] * weight
+            for column, weight in others:
+                value = value + rates_hz[:, column] * weight
+            given[key] = value
+        return given
+
+    def _driven(self, packet: Packet) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """Gating variables that follow the rates just packed, as the peer computes them too."""
+        driven: dict[tuple[str, str], NDArray[np.float64]] = {}
+        for variable, gate in self._gates.items():
+            signal = packet.signal(variable)
+            values = gate.transformer(signal.values, self._dt_ms)
+            driven |= {(gate.variable, r): values[:, i] for i, r in enumerate(signal.regions)}
+        return driven
 
     def _count(self, window: SyncWindow) -> NDArray[np.int64]:
         """Local spikes per step and population, shape ``(n_steps, n_populations)``."""
@@ -260,20 +285,15 @@ class SpikingParticipant:
         return found
 
     def _pack(
-        self,
-        window: SyncWindow,
-        rates_hz: NDArray[np.float64],
-        gating: Mapping[tuple[str, str], NDArray[np.float64]],
+        self, window: SyncWindow, given: Mapping[tuple[str, str], NDArray[np.float64]]
     ) -> Packet:
-        signals = []
-        for layout in self.outgoing.signals:
-            keys = [(layout.variable, region) for region in layout.regions]
-            if layout.is_rate:
-                values = rates_hz[:, [self._origin[key] for key in keys]]
-            else:
-                values = np.stack([gating[key] for key in keys], axis=1)
-            signals.append(layout.build(window, values))
-        return Packet(window.index + 1, self.name, tuple(signals))
+        signals = tuple(
+            layout.build(
+                window, np.stack([given[layout.variable, r] for r in layout.regions], axis=1)
+            )
+            for layout in self.outgoing.signals
+        )
+        return Packet(window.index + 1, self.name, signals)
 
     def _gather(self, now_ms: float) -> None:
         """Bring the spikes of all ranks to the root and hand them over, ordered by time and gid."""

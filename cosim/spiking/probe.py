@@ -90,15 +90,21 @@ def mean_of(total: NDArray[np.int64], n_cells: int) -> NDArray[np.float64]:
     return total / (_FIXED_POINT * n_cells)
 
 
-def reading_problem(reading: Reading, sections: Mapping[str, Any], known: Mapping[str, str]) -> str:
+def reading_problem(
+    reading: Reading,
+    sections: Mapping[str, Any],
+    known: Mapping[str, str],
+    key: str = "gating",
+) -> str:
     """What netParams alone can tell is wrong with a reading; empty if nothing.
 
     Args:
         reading: What is to be read.
         sections: Sections of the population's cells, from netParams.
         known: Composed label per synaptic mechanism of the circuit.
+        key: What the experiment file calls it.
     """
-    site, where = reading.site, f"{reading.where}.gating"
+    site, where = reading.site, f"{reading.where}.{key}"
     if site.sec not in sections:
         return f"{where}.sec: {unknown_name('section', site.sec, sections)}"
     if site.synMech is not None and site.synMech not in known:

@@ -112,6 +112,21 @@ def sections_of(net_params: Any, population: str) -> dict[str, Any]:
     return sections
 
 
+def section_lists_of(net_params: Any, population: str) -> tuple[str, ...]:
+    """Names of the lists of sections (``secLists``) that a population's cells have.
+
+    Args:
+        net_params: The composed netParams.
+        population: Composed label.
+    """
+    names: dict[str, None] = {}
+    for tags in cell_tags(net_params, population):
+        for label, rule in net_params.cellParams.items():
+            if rule.get("secLists") and matches(rule.get("conds") or {"cellType": label}, tags):
+                names.update(dict.fromkeys(rule["secLists"]))
+    return tuple(names)
+
+
 def target_section(sections: Mapping[str, Any]) -> tuple[str, Any]:
     """Name and content of the section that inputs arrive at: the soma, else the first."""
     name = "soma" if "soma" in sections else next(iter(sections))

@@ -1,6 +1,6 @@
 """Mean-field rates of source regions -> Poisson spike trains of target cells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ class RateToPoisson:
         projection: Number of the projection within the run.
         gids: Global ids of the target cells on this rank, shape ``(n_cells,)``.
         trains: Trains of each cell from each source.
+        shares: Part of a cell's events that arrives at each of its places, shape ``(n_places,)``.
 
     References:
         Dayan & Abbott (2001), Theoretical Neuroscience, sec. 1.4.
@@ -34,9 +35,10 @@ class RateToPoisson:
     projection: int
     gids: NDArray[np.int64]
     trains: int = 1
+    shares: NDArray[np.float64] = field(default_factory=lambda: np.ones(1))
 
     def __call__(self, rates_hz: NDArray[np.float64], start_step: int, dt_ms: float) -> SpikeEvents:
-        """Events of the local cells.
+        """Events of the local cells; their source is ``source * n_places + place``.
 
         Args:
             rates_hz: Rate of each source as it arrives, shape ``(n_steps, n_sources)``, Hz.
@@ -48,6 +50,17 @@ class RateToPoisson:
             PROJECTION_STREAM + self.projection,
             self.gids,
             start_step,
-            rates_hz * (self.trains * dt_ms / 1000.0),
+            spread(rates_hz * (self.trains * dt_ms / 1000.0), self.shares),
         )
         return SpikeEvents(cell, source, when * dt_ms)
+
+
+def spread(means: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each source's mean counts divided among places: ``(n_steps, n_sources * n_places)``.
+
+    Thinning a Poisson process by independent choices gives independent Poisson processes (Kingman
+    1993, Poisson Processes, sec. 5.1).
+    """
+    if shares.size == 1:
+        return means
+    return (means[:, :, None] * shares).reshape(means.shape[0], -1)

@@ -10,7 +10,8 @@ from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.models import MODELS
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
-from cosim.meanfield.participant import GatedRate, TvbParticipant
+from cosim.meanfield.participant import TvbParticipant
+from cosim.protocols import GatedRate
 from cosim.signals import PacketLayout, SignalLayout
 from cosim.stopwatch import Stopwatch
 from cosim.transformers.rate_to_gating import RateToGating

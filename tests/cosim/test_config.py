@@ -34,6 +34,7 @@ def test_an_omitted_input_key_takes_the_documented_value():
     assert Input().model_dump(by_alias=True) == {
         "from": None,
         "to": "E",
+        "as": "spikes",
         "receptor": "exc",
         "coupling": "per_source",
         "trains_per_source": 4,

@@ -9,7 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from cosim.config import Brain, Circuit, Experiment, Gating, Input, Output, Synchronization
+from cosim.circuit_outputs import Mixture
+from cosim.config import Brain, CellVariable, Circuit, Experiment, Input, Output, Synchronization
 from cosim.errors import ConfigurationError
 from cosim.plan import check, plan, resolved_summary
 from cosim.spiking.engine import netpyne_specs
@@ -23,7 +24,7 @@ LENGTHS_MM = np.array(
 )
 START = {"S_e": 0.16, "S_i": 0.04}
 DRIVE = Input(source="R_e", to="E", receptor="exc")
-GATE = Gating(synMech="exc", var="g")
+GATE = CellVariable(synMech="exc", var="g")
 
 
 def text_of(matrix):
@@ -409,7 +410,7 @@ def test_per_source_weights_are_weight_times_G_times_connection(experiment):
     planned = plan(experiment(circuit("V1", inputs=[drive]), parameters={"G": 0.3}))
     (found,) = planned.circuits.drives
     assert found.sources == ("V2", "M1")
-    assert np.allclose(found.weights_uS, 0.05 * 0.3 * np.array([0.5, 0.2]), rtol=1e-15)
+    assert np.allclose(found.target.weights_uS, 0.05 * 0.3 * np.array([0.5, 0.2]), rtol=1e-15)
     assert found.gains is None
 
 
@@ -417,7 +418,7 @@ def test_the_weight_takes_the_G_of_the_target_region(experiment):
     """G_i multiplies what region i receives, as in TVB."""
     parameters = {"G": [0.1, 0.2, 0.3, 0.4]}
     planned = plan(experiment(circuit("V1", "M1"), parameters=parameters))
-    into = {drive.region: drive.weights_uS for drive in planned.circuits.drives}
+    into = {drive.region: drive.target.weights_uS for drive in planned.circuits.drives}
     assert np.allclose(into["V1"], 0.1 * 0.1 * np.array([0.5, 0.2]), rtol=1e-15)
     assert np.allclose(into["M1"], 0.1 * 0.3 * np.array([0.3, 0.6]), rtol=1e-15)
 
@@ -426,14 +427,14 @@ def test_the_default_G_of_the_circuits_is_that_of_the_brain(experiment):
     planned = plan(experiment(circuit("V1")))
     assert planned.parameters["G"].tolist() == [0.2]
     assert np.allclose(
-        planned.circuits.drives[0].weights_uS, 0.1 * 0.2 * np.array([0.5, 0.2]), rtol=1e-15
+        planned.circuits.drives[0].target.weights_uS, 0.1 * 0.2 * np.array([0.5, 0.2]), rtol=1e-15
     )
 
 
 def test_the_weights_follow_the_normalization_of_the_connectome(experiment):
     planned = plan(experiment(circuit("V1"), normalize="max"))
     expected = 0.1 * 0.2 * np.array([0.5, 0.2]) / 0.8
-    assert np.allclose(planned.circuits.drives[0].weights_uS, expected, rtol=1e-14)
+    assert np.allclose(planned.circuits.drives[0].target.weights_uS, expected, rtol=1e-14)
 
 
 def test_aggregated_gains_are_scale_times_G_times_connection_at_one_weight(experiment):
@@ -443,7 +444,7 @@ def test_aggregated_gains_are_scale_times_G_times_connection_at_one_weight(exper
     )
     (found,) = planned.circuits.drives
     assert np.allclose(found.gains, 8.0 * 0.3 * np.array([0.5, 0.2]), rtol=1e-15)
-    assert (found.weights_uS.tolist(), found.trains) == ([0.05], 1)
+    assert (found.target.weights_uS.tolist(), found.target.per_source) == ([0.05], 1)
 
 
 def test_delays_are_the_connectomes_in_steps(experiment):
@@ -475,10 +476,10 @@ def test_the_brain_is_told_the_rates_of_the_replaced_regions(experiment):
 
 def test_omitted_outputs_take_E_and_I_where_the_circuit_has_them(experiment):
     alone = circuit("V1", circuit=pools(("E",)), parameters={})
-    assert dict(plan(experiment(alone)).circuits.origin) == {("R_e", "V1"): "V1.E"}
+    assert dict(plan(experiment(alone)).circuits.origin) == {("R_e", "V1"): Mixture(("V1.E",))}
     assert dict(plan(experiment(circuit("V1"))).circuits.origin) == {
-        ("R_e", "V1"): "V1.E",
-        ("R_i", "V1"): "V1.I",
+        ("R_e", "V1"): Mixture(("V1.E",)),
+        ("R_i", "V1"): Mixture(("V1.I",)),
     }
 
 
@@ -504,7 +505,7 @@ def test_the_one_state_model_has_one_rate(experiment):
     one = experiment(circuit("V1", inputs=[Input()]), model="reduced_wong_wang", initial={"S": 0.1})
     circuits = plan(one).circuits
     assert [drive.variable for drive in circuits.drives] == ["R"]
-    assert dict(circuits.origin) == {("R", "V1"): "V1.E"}
+    assert dict(circuits.origin) == {("R", "V1"): Mixture(("V1.E",))}
 
 
 def test_regions_replaced_together_drive_each_other_through_the_exchange(experiment):
@@ -541,7 +542,7 @@ def test_a_region_without_incoming_connections_gets_an_empty_drive(experiment, z
     weights[0] = 0.0
     name = zipped("sink.zip", weights=text_of(weights))
     (drive,) = plan(experiment(circuit("V1"), connectome=name)).circuits.drives
-    assert (drive.sources, drive.weights_uS.size) == ((), 0)
+    assert (drive.sources, drive.target.weights_uS.size) == ((), 0)
 
 
 def test_the_summary_shows_what_the_file_does_not(experiment):
