@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from cosim.drives import Drive, Trains
 from cosim.protocols import RatesToSpikes
-from cosim.spiking.engine import InputPort, NeuronEngine, ValuePort
+from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.input_port import InputPort
 from cosim.spiking.participant import Delivery
+from cosim.spiking.value_port import ValuePort
 from cosim.transformers.correlated_poisson import CorrelatedPoisson
 from cosim.transformers.rate_to_poisson import RateToPoisson
 

@@ -16,7 +16,7 @@ from cosim.provenance import facts
 from cosim.recorder import FolderSink, MemorySink, Recorder
 from cosim.results import RunResult, prepare_output, write_provenance
 from cosim.scheduler import Position, Side, run_windows
-from cosim.spiking.engine import load_neuron, split_world
+from cosim.spiking.interpreter import load_neuron, split_world
 from cosim.stopwatch import Stopwatch
 from cosim.transport.failure import end_world
 from cosim.transport.in_process import NoPeer

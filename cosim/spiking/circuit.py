@@ -15,7 +15,7 @@ from typing import Any
 from cosim.errors import ConfigurationError, CosimError
 from cosim.registry import unknown_name
 from cosim.spiking.chatter import quiet
-from cosim.spiking.engine import load_mechanisms, netpyne_specs
+from cosim.spiking.interpreter import load_mechanisms, netpyne_specs
 from cosim.spiking.library import Builder, LibraryCircuit
 from cosim.spiking.library import circuits as circuits
 

@@ -14,7 +14,7 @@ from cosim.errors import ConfigurationError
 from cosim.registry import unknown_name
 from cosim.spiking.circuit import Circuit
 from cosim.spiking.conditions import connected
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 from cosim.spiking.receptors import check_receptor, receptors_of, undefined_synapses
 from cosim.spiking.rules import rename_circuit
 from cosim.spiking.sim_config import merge_sim_configs

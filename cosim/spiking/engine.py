@@ -1,4 +1,4 @@
-"""NEURON, built by NetPyNE and driven window by window: the only file that imports either.
+"""NEURON, built by NetPyNE and driven window by window.
 
 How NEURON 9 stamps spikes (fixed step; measured, see tests/cosim/spiking/test_spike_stamps.py):
 
@@ -13,9 +13,7 @@ reports of the step after it is held back until then, so each spike counts once,
 
 import contextlib
 import gc
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -23,16 +21,21 @@ from numpy.typing import NDArray
 
 from cosim.clock import require_whole_steps
 from cosim.config_circuit import Where
-from cosim.errors import ConfigurationError, CosimError, SimulationError
-from cosim.spiking.chatter import Chatter, one_line, quiet, quiet_library
+from cosim.errors import ConfigurationError, SimulationError
+from cosim.spiking.chatter import Chatter, one_line, quiet
 from cosim.spiking.coincidence import order_coincident_events
-from cosim.spiking.input_port import InputPort as InputPort
-from cosim.spiking.mechanisms import clashes, compiled, content_key, mechanisms_in
-from cosim.spiking.mpi_library import loaded_mpi_library
+from cosim.spiking.input_port import InputPort
+from cosim.spiking.interpreter import (
+    clear_reaction_diffusion,
+    netpyne_seeds,
+    netpyne_sim,
+    netpyne_specs,
+    neuron_hoc,
+)
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.receptors import check_receptor
 from cosim.spiking.targets import Targets
-from cosim.spiking.value_port import ValuePort as ValuePort
+from cosim.spiking.value_port import ValuePort
 from cosim.spiking.voltage_watch import VoltageWatch
 
 if TYPE_CHECKING:
@@ -41,127 +44,6 @@ if TYPE_CHECKING:
 # h.t is a running sum, off by 5e-6 ms after 100 s; spikes this fraction of a step before a grid
 # time count as on it.
 _GRID_TOLERANCE = 1e-3
-
-
-def _hoc() -> Any:
-    """NEURON's interpreter, imported without a display and without MPI."""
-    os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
-    os.environ["NEURON_INIT_MPI"] = "0"  # load_neuron starts MPI where there is one
-    with quiet():
-        from neuron import h
-    return h
-
-
-def _netpyne_sim() -> Any:
-    _hoc()
-    with quiet():
-        from netpyne import sim
-    return sim
-
-
-def netpyne_specs() -> Any:
-    """NetPyNE's module of NetParams and SimConfig."""
-    _hoc()
-    with quiet():
-        from netpyne import specs
-    return specs
-
-
-# File behind each mechanism that this process has loaded, by its name in NEURON.
-_loaded_mechanisms: dict[str, Path] = {}
-_loaded_contents: set[str] = set()
-
-
-def load_mechanisms(folder: Path) -> None:
-    """Make the mechanisms of a folder known to NEURON; compiles them the first time.
-
-    Args:
-        folder: Folder of .mod files.
-
-    Raises:
-        ConfigurationError: If they cannot be compiled, or NEURON has one of their names already.
-    """
-    mechanisms = mechanisms_in(folder)
-    content = content_key(folder)
-    if content in _loaded_contents:
-        return
-    h = _hoc()
-    problems = clashes(mechanisms, _loaded_mechanisms, _known_mechanisms(h))
-    if problems:
-        raise ConfigurationError(*problems)
-    library = compiled(folder, str(h.nrnversion(0)))
-    with quiet(), quiet_library():
-        loaded = h.nrn_load_dll(str(library))
-    if not loaded:
-        raise ConfigurationError(f"mechanisms: NEURON could not load {library}; delete that file.")
-    _loaded_contents.add(content)
-    _loaded_mechanisms.update({m.name: m.file for m in mechanisms})
-
-
-def _known_mechanisms(h: Any) -> Iterator[str]:
-    """Names of all density mechanisms and point processes, artificial cells included."""
-    for kind in (0, 1):
-        known, name = h.MechanismType(kind), h.ref("")
-        for index in range(int(known.count())):
-            known.select(index)
-            known.selected(name)
-            yield str(name[0])
-
-
-def load_neuron(world_size: int) -> None:
-    """Load NEURON; with more than one process, onto the MPI that mpi4py has loaded.
-
-    Collective: every rank of the world calls it, the one that will run TVB too.
-
-    Args:
-        world_size: Processes that mpiexec started; 1 loads NEURON without MPI.
-
-    Raises:
-        CosimError: If NEURON sees another number of processes.
-    """
-    if world_size == 1:
-        _hoc()
-        return
-    library = loaded_mpi_library()
-    if library is not None:
-        # Read when NEURON first touches MPI; without it every rank would run alone, silently.
-        os.environ.setdefault("MPI_LIB_NRN_PATH", library)
-    h = _hoc()
-    with quiet(), quiet_library():
-        h.nrnmpi_init()
-        context = h.ParallelContext()
-        seen = int(context.nhost_world())
-        # By default NEURON answers its own errors by aborting the world, without a reason.
-        context.mpiabort_on_error(0)
-    if seen != world_size:
-        raise CosimError(
-            f"NEURON sees {seen} process{'es' * (seen != 1)} but mpiexec started {world_size}: "
-            f"libmpi was not found. Set MPI_LIB_NRN_PATH to the libmpi.so.* of this MPI."
-        )
-
-
-def split_world(n_neuron_ranks: int) -> None:
-    """Make the first ranks one NEURON world and leave each other rank alone. Collective.
-
-    Args:
-        n_neuron_ranks: Ranks 0 to n - 1 of the world simulate together.
-    """
-    with quiet():
-        _hoc().ParallelContext().subworlds(n_neuron_ranks)
-
-
-def netpyne_seeds(seed: int) -> dict[str, int]:
-    """NetPyNE's four seeds for the seed of a run.
-
-    Args:
-        seed: Seed of the run.
-    """
-    drawn = np.random.SeedSequence(seed).generate_state(4)
-    # NEURON's Random123 takes 32 bits; one less keeps clear of its signed readers.
-    return {
-        name: int(value >> 1)
-        for name, value in zip(("conn", "stim", "loc", "cell"), drawn, strict=True)
-    }
 
 
 class NeuronEngine:
@@ -199,8 +81,8 @@ class NeuronEngine:
         )
         self._dt_ms = dt_ms
         self._composition = composition
-        self._h = _hoc()
-        self._sim = _netpyne_sim()
+        self._h = neuron_hoc()
+        self._sim = netpyne_sim()
         self._targets = Targets(self._h, {})
         self._ports: list[InputPort] = []
         self._probes: list[ProbePort] = []
@@ -520,7 +402,7 @@ class NeuronEngine:
             self._spike_times = self._spike_gids = None
             self._voltages = None
             if self._composition.net_params.rxdParams:
-                _clear_reaction_diffusion()
+                clear_reaction_diffusion()
             sim.fih = []
             sim.simData = {}
             for cell in getattr(getattr(sim, "net", None), "cells", ()):
@@ -539,31 +421,6 @@ class NeuronEngine:
             h.Random().Random123_globalindex(0)
             for name, value in self._globals_before.items():
                 h(f"{name} = {value!r}")
-
-
-def _clear_reaction_diffusion() -> None:
-    """Forget species, regions and reactions; NetPyNE's own way closes the user's figures too."""
-    from neuron import crxd
-
-    for reaction in list(crxd.rxd._all_reactions):
-        if reaction() is not None:
-            crxd.rxd._unregister_reaction(reaction)
-    for species in list(crxd.species._all_species):
-        if species() is not None:
-            species().__del__()
-    crxd.region._all_regions = []
-    crxd.region._region_count = 0
-    crxd.region._c_region_lookup = None
-    crxd.species._species_counts = 0
-    crxd.section1d._purge_cptrs()
-    crxd.initializer.has_initialized = False
-    crxd.rxd.free_conc_ptrs()
-    crxd.rxd.free_curr_ptrs()
-    crxd.rxd.rxd_include_node_flux1D(0, None, None, None)
-    crxd.species._has_1d = crxd.species._has_3d = False
-    crxd.rxd._zero_volume_indices = np.ndarray(0, dtype=np.int_)
-    crxd.rxd.set_solve_type(dimension=1)
-    crxd.rxd.clear_rates()
 
 
 def _is_whole(cell: Any) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 
 from cosim.errors import ConfigurationError
 from cosim.spiking.circuit import Circuit
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 
 Rule = dict[str, Any]
 

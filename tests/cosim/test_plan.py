@@ -13,7 +13,7 @@ from cosim.circuit_outputs import Mixture
 from cosim.config import Brain, CellVariable, Circuit, Experiment, Input, Output, Synchronization
 from cosim.errors import ConfigurationError
 from cosim.plan import check, plan, resolved_summary
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 
 REGIONS = ("V1", "V2", "M1", "S1")
 WEIGHTS = np.array(

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import cosim
-from cosim.spiking.engine import netpyne_specs, quiet
+from cosim.spiking.chatter import quiet
+from cosim.spiking.interpreter import netpyne_specs
 
 DATA = Path(__file__).parents[1] / "cosim" / "spiking" / "data"
 # Strong enough that the cells of every circuit here fire within 100 ms.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import cosim
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 
 
 def circuit():

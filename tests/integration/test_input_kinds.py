@@ -130,7 +130,7 @@ def test_the_coupling_of_another_replaced_region_is_felt_too():
 
 def passive():
     """One passive cylinder of 100 MOhm: 18.8 um, 2.2e-5 cm2 x g = 10 nS."""
-    from cosim.spiking.engine import netpyne_specs
+    from cosim.spiking.interpreter import netpyne_specs
 
     net = netpyne_specs().NetParams()
     area_cm2 = np.pi * 18.8**2 * 1e-8

@@ -3,7 +3,7 @@
 import pytest
 
 import cosim
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 
 
 def circuit():

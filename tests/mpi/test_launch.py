@@ -18,7 +18,7 @@ pytestmark = pytest.mark.mpi
 RANKS_THAT_NEURON_SEES = """
 import sys
 from mpi4py import MPI
-from cosim.spiking.engine import load_neuron, split_world
+from cosim.spiking.interpreter import load_neuron, split_world
 world = MPI.COMM_WORLD
 load_neuron(world.size)
 split_world(world.size - 1)

@@ -34,7 +34,9 @@ def test_networks_spikes_and_potentials_are_the_same_on_any_number_of_ranks(laun
 
 
 def test_neuron_without_the_ranks_of_mpiexec_stops_with_a_cure(launch):
-    code = "from mpi4py import MPI; from cosim.spiking.engine import load_neuron; load_neuron(2)"
+    code = (
+        "from mpi4py import MPI; from cosim.spiking.interpreter import load_neuron; load_neuron(2)"
+    )
     done = launch(2, sys.executable, "-c", code, MPI_LIB_NRN_PATH="/nowhere/libmpi.so")
     assert done.status != 0
     assert (

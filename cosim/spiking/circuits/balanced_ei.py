@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from cosim.errors import ConfigurationError
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 from cosim.spiking.library import register_circuit
 
 

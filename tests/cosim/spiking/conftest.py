@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cosim.spiking.chatter import quiet
 from cosim.spiking.circuit import Circuit, load_circuit
 from cosim.spiking.compose import CircuitCopy, compose
-from cosim.spiking.engine import NeuronEngine, netpyne_seeds, quiet
+from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.interpreter import netpyne_seeds
 
 DATA = Path(__file__).parent / "data"
 
@@ -41,7 +43,7 @@ def load():
 
 @pytest.fixture
 def specs():
-    from cosim.spiking.engine import netpyne_specs
+    from cosim.spiking.interpreter import netpyne_specs
 
     return netpyne_specs()
 

@@ -56,8 +56,8 @@ def said(process):
 
 
 LOAD = (
-    "from pathlib import Path; from cosim.spiking.engine import load_mechanisms, _hoc;"
-    "load_mechanisms(Path({folder!r})); h = _hoc();"
+    "from pathlib import Path; from cosim.spiking.interpreter import load_mechanisms, neuron_hoc;"
+    "load_mechanisms(Path({folder!r})); h = neuron_hoc();"
     "s = h.Section(name='s'); print(h.{name}(s(0.5)).x)"
 )
 
@@ -123,9 +123,10 @@ def test_two_folders_with_files_of_one_name_are_kept_apart(folder, cache):
     one = folder("one", same=HOLDER.format(name="First", value=1))
     two = folder("two", same=HOLDER.format(name="Second", value=2))
     code = (
-        "from pathlib import Path; from cosim.spiking.engine import load_mechanisms, _hoc;"
+        "from pathlib import Path;"
+        "from cosim.spiking.interpreter import load_mechanisms, neuron_hoc;"
         f"[load_mechanisms(Path(p)) for p in ({str(one)!r}, {str(two)!r}, {str(one)!r})];"
-        "h = _hoc(); s = h.Section(name='s'); print(h.First(s(.5)).x, h.Second(s(.5)).x)"
+        "h = neuron_hoc(); s = h.Section(name='s'); print(h.First(s(.5)).x, h.Second(s(.5)).x)"
     )
     assert said(python(code)) == "1.0 2.0"
 
@@ -134,7 +135,7 @@ def test_another_content_under_a_loaded_name_is_refused(folder, cache):
     one = folder("one", a=HOLDER.format(name="Taken", value=1))
     two = folder("two", b=HOLDER.format(name="Taken", value=2))
     code = (
-        "from pathlib import Path; from cosim.spiking.engine import load_mechanisms\n"
+        "from pathlib import Path; from cosim.spiking.interpreter import load_mechanisms\n"
         f"load_mechanisms(Path({str(one)!r}))\n"
         f"try: load_mechanisms(Path({str(two)!r}))\n"
         "except Exception as error: print(error)"
