@@ -28,6 +28,20 @@ CASES = {
         # Weak, so that the circuit's clock and not chance decides when its cells fire.
         "circuits.0.inputs=[{from: R_e, to: E, weight_uS: 0.002}]",
     ],
+    "every_kind_of_input": [
+        f"circuits.0.circuit={DATA / 'branched.py'}:network",
+        "circuits.0.parameters={}",
+        TWO_REGIONS,
+        "circuits.0.inputs=["
+        "{from: R_e, to: E, weight_uS: 0.2, where: {distance_um: [20, 180]},"
+        " correlation: {process: multiple, c: 0.3}},"
+        "{from: coupling, to: E, rate_scale: 4e4, weight_uS: 0.03, where: {sec: dend},"
+        " correlation: {process: single, c: 0.2}},"
+        "{from: coupling, to: E, as: current, scale: 5.0},"
+        "{from: R_e, to: I, as: variable, variable: {mech: pas, var: e, sec: dend}, scale: 0.2,"
+        " offset: -65.0}]",
+        "circuits.0.outputs=[{from: [E, I], to: R_e}]",
+    ],
 }
 OTHER_WINDOW = "synchronization.window_ms=0.7"
 
@@ -122,7 +136,7 @@ def test_there_is_something_to_compare(results, case):
     """Spikes in the excitatory population of each region, and a mean field that moves."""
     result = results(None, case)
     excitatory = [spikes for name, spikes in result.spikes.items() if name.endswith(".E")]
-    assert len(excitatory) == (2 if case == "two_connected_regions" else 1)
+    assert len(excitatory) == (2 if TWO_REGIONS in CASES[case] else 1)
     assert min(spikes.times_ms.size for spikes in excitatory) > 20
     gating = result.mean_field["temporal_average"].sel(variable="S_e")
     assert gating.std("time_temporal_average").min() > 0
