@@ -33,11 +33,11 @@ CASES = {
         "circuits.0.parameters={}",
         TWO_REGIONS,
         "circuits.0.inputs=["
-        "{from: R_e, to: E, weight_uS: 0.2, where: {distance_um: [20, 180]},"
+        "{from: R_e, to: E, weight_uS: 0.05, where: {distance_um: [20, 180]},"
         " correlation: {process: multiple, c: 0.3}},"
-        "{from: coupling, to: E, rate_scale: 4e4, weight_uS: 0.03, where: {sec: dend},"
+        "{from: coupling, to: E, rate_scale: 4e4, weight_uS: 0.0003, where: {sec: dend},"
         " correlation: {process: single, c: 0.2}},"
-        "{from: coupling, to: E, as: current, scale: 5.0},"
+        "{from: coupling, to: E, as: current, scale: 0.5},"
         "{from: R_e, to: I, as: variable, variable: {mech: pas, var: e, sec: dend}, scale: 0.2,"
         " offset: -65.0}]",
         "circuits.0.outputs=[{from: [E, I], to: R_e}]",
