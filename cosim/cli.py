@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -195,32 +195,38 @@ def fit(
 
 @app.command()
 def circuits(
-    name: Annotated[str | None, typer.Argument(help="A circuit, for its parameters.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A name, FILE.py:FUNCTION or a network's file."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Its parameters, e.g. order=50."),
+    ] = None,
+    draw: Annotated[
+        Path | None, typer.Option("--draw", metavar="FILE.png", help="Write a picture of it.")
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        typer.Option("--region", metavar="POP=REGION", help="Draw a population in its region."),
+    ] = None,
+    mechanisms: Annotated[
+        str | None, typer.Option("--mechanisms", help="Folder of .mod files that it needs.")
+    ] = None,
     show_traceback: _Traceback = False,
 ) -> None:
-    """List the circuits that can be named in an experiment file."""
+    """List the circuits that can be named in an experiment file, or show one."""
     with _one_line_errors(show_traceback):
-        from cosim.spiking.circuit import circuits as registered
+        from cosim.circuit_view import list_lines, view
 
-        chosen = registered if name is None else {name: registered[name]}
-        for circuit, entry in chosen.items():
-            typer.echo(f"{circuit}: {_first_line(entry.build)}")
-            if name is not None:
-                typer.echo(_parameters(entry.build))
-
-
-def _first_line(builder: Callable[..., Any]) -> str:
-    return (builder.__doc__ or "").strip().splitlines()[0]
-
-
-def _parameters(builder: Callable[..., Any]) -> str:
-    import inspect
-
-    text = inspect.getdoc(builder) or ""
-    values = ", ".join(
-        f"{p.name} = {p.default!r}" for p in inspect.signature(builder).parameters.values()
-    )
-    return f"\n{text}\n\nDefaults: {values or 'none'}"
+        if name is None:
+            for option, value in (("--draw", draw), ("--set", set_), ("--region", region)):
+                if value:
+                    raise ConfigurationError(f"{option} needs the NAME of a circuit before it.")
+            for line in list_lines():
+                typer.echo(line)
+        else:
+            typer.echo(view(name, set_ or (), region or (), mechanisms, draw))
 
 
 @app.command()

@@ -132,6 +132,21 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Experiment:
     return validate(document, base=path.parent)
 
 
+def assignments(overrides: Iterable[str]) -> dict[str, Any]:
+    """What ``key=value`` on the command line says, read as the file's values are.
+
+    Args:
+        overrides: Such as ``order=50``; dotted keys nest.
+
+    Raises:
+        ConfigurationError: If one is not ``key=value``.
+    """
+    document: dict[str, Any] = {}
+    for override in overrides:
+        _apply(document, override)
+    return document
+
+
 def validate(document: Mapping[str, Any], base: Path = Path()) -> Experiment:
     """Validate plain data as an experiment.
 

@@ -30,6 +30,7 @@ class Circuit:
         sim_config: ``netpyne.specs.SimConfig``, None if the circuit brings none.
         parameters: What it was built with, defaults included.
         entry: What is registered under its name; None for a user's own.
+        builder: Function that made it; None for objects and files.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Circuit:
     sim_config: Any | None
     parameters: dict[str, Any]
     entry: LibraryCircuit | None = None
+    builder: Builder | None = None
 
     @property
     def population_names(self) -> tuple[str, ...]:
@@ -130,8 +132,8 @@ def _from_function(name: str, function: Builder, parameters: Mapping[str, Any]) 
         raise ConfigurationError(
             f"Circuit {name!r} could not be built: {_one_line(error)}."
         ) from error
-    defaults = {key: known[key].default for key in names if key not in parameters}
-    return _as_circuit(name, built, {**defaults, **parameters})
+    values = {key: known[key].default for key in names} | dict(parameters)
+    return replace(_as_circuit(name, built, values), builder=function)
 
 
 def _from_python_file(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 # Conditions on where a cell lies or which it is: whether one holds is only known once it is built.
-_PER_CELL = ("x", "y", "z", "xnorm", "ynorm", "znorm", "gid", "cellList", "label", "fraction")
+PER_CELL = ("x", "y", "z", "xnorm", "ynorm", "znorm", "gid", "cellList", "label", "fraction")
 
 
 def cell_tags(net_params: Any, population: str) -> Iterator[dict[str, Any]]:
@@ -30,7 +30,7 @@ def matches(conditions: Mapping[str, Any], tags: Mapping[str, Any]) -> bool:
     return all(
         tags.get(key) in value if isinstance(value, list) else tags.get(key) == value
         for key, value in conditions.items()
-        if key not in _PER_CELL
+        if key not in PER_CELL
     )
 
 

@@ -1,0 +1,70 @@
+"""Whether an event on a receptor excites or inhibits, read from netParams."""
+
+import re
+from typing import Any, Literal
+
+from cosim.spiking.receptors import point_neuron, receptors_of, sections_of, target_section
+
+Sign = Literal["excitatory", "inhibitory", "undetermined"]
+
+# Spike thresholds lie between: a reversal above drives a cell to fire, one below holds it back.
+_EXCITES_ABOVE_MV = -40.0
+_INHIBITS_BELOW_MV = -55.0
+# What NEURON's own synapses have when netParams give no reversal.
+_REVERSAL_MV = {"ExpSyn": 0.0, "Exp2Syn": 0.0}
+
+
+def sign_of(net_params: Any, population: str, receptor: str, weight: Any) -> Sign:
+    """Whether an event on a receptor drives its cells to fire.
+
+    The reversal potential decides: above -40 mV excitatory, below -55 mV inhibitory. A receptor
+    without one (an artificial cell, a mechanism with a name of its own for it) is undetermined,
+    unless it adds the weight to the cell's state, as NEURON's IntFire cells do.
+
+    Args:
+        net_params: NetPyNE's netParams.
+        population: Population that receives.
+        receptor: Label in synMechParams.
+        weight: The rule's weight.
+    """
+    synapses = {str(label): str(label) for label in net_params.synMechParams}
+    if receptor not in receptors_of(net_params, population, synapses):
+        return "undetermined"
+    rule = net_params.synMechParams.get(receptor)
+    number = plain_number(weight)
+    if rule is None:
+        if receptor.startswith("IntFire") and number:
+            return "excitatory" if number > 0 else "inhibitory"
+        point = _point(net_params, population)
+        rule = {
+            re.sub(rf"_?{re.escape(receptor)}_?", "", str(key), flags=re.IGNORECASE): value
+            for key, value in point.items()
+            if receptor.lower() in str(key).lower()
+        }
+    reversal = next(
+        (
+            plain_number(v)
+            for k, v in rule.items()
+            if str(k).lower() in ("e", "erev", "e_rev", "esyn")
+        ),
+        _REVERSAL_MV.get(str(rule.get("mod"))),
+    )
+    if reversal is None or (number is not None and number < 0):
+        return "undetermined"
+    if reversal > _EXCITES_ABOVE_MV:
+        return "excitatory"
+    return "inhibitory" if reversal < _INHIBITS_BELOW_MV else "undetermined"
+
+
+def _point(net_params: Any, population: str) -> dict[str, Any]:
+    sections = sections_of(net_params, population)
+    found = point_neuron(target_section(sections)[1]) if sections else None
+    return dict(found[1]) if found else {}
+
+
+def plain_number(value: Any) -> float | None:
+    """A number, or None for an expression."""
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
