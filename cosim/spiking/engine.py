@@ -24,6 +24,7 @@ from cosim.config_circuit import Where
 from cosim.errors import ConfigurationError, SimulationError
 from cosim.spiking.chatter import Chatter, one_line, quiet
 from cosim.spiking.coincidence import order_coincident_events
+from cosim.spiking.fast_connect import fast_probability
 from cosim.spiking.input_port import InputPort
 from cosim.spiking.interpreter import (
     clear_reaction_diffusion,
@@ -124,7 +125,11 @@ class NeuronEngine:
         with self._chatter.stage("creating cells"):
             sim.net.createCells()
         self._find_cells()
-        with self._chatter.stage("connecting cells"), self._tags_in_gid_order():
+        with (
+            self._chatter.stage("connecting cells"),
+            self._tags_in_gid_order(),
+            fast_probability(sim),
+        ):
             sim.net.connectCells()
         with self._chatter.stage("adding stimuli"), self._tags_in_gid_order():
             sim.net.addStims()
