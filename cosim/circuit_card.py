@@ -134,7 +134,8 @@ def card_of(
         raise ConfigurationError(*problems)
     net, entry = circuit.net_params, circuit.entry
     told = _described(circuit.builder)
-    folders = [f for f in (entry.mechanisms if entry else None, mechanisms) if f is not None]
+    own = entry.mechanisms if entry else None
+    folders = [f for f in (own, circuit.mechanisms, mechanisms) if f is not None]
     compiled = tuple(m.name for folder in folders for m in mechanisms_in(folder))
     return CircuitCard(
         name=circuit.name,
@@ -209,9 +210,11 @@ def _connections(net: Any, populations: Sequence[str]) -> Iterator[ConnectionCar
                 n_pairs = _expected(rule, sizes[a], sizes[b], a == b) if exact else None
                 if "connList" in rule and (len(pre), len(post)) != (1, 1):
                     n_pairs = None
-                for number, receptor in enumerate(_receptors(net, rule, b)):
-                    weight = _item(rule.get("weight", 1), number)
-                    per_pair = plain_number(_item(rule.get("synsPerConn", 1), number))
+                receptors = _receptors(net, rule, b)
+                for number, receptor in enumerate(receptors):
+                    n = len(receptors)
+                    weight = _item(rule.get("weight", 1), number, n)
+                    per_pair = plain_number(_item(rule.get("synsPerConn", 1), number, n))
                     yield ConnectionCard(
                         rule=str(label),
                         pre=a,
@@ -219,7 +222,7 @@ def _connections(net: Any, populations: Sequence[str]) -> Iterator[ConnectionCar
                         receptor=receptor,
                         how=how,
                         weight=weight,
-                        delay=_item(rule.get("delay", 1), number),
+                        delay=_item(rule.get("delay", 1), number, n),
                         synapses=None
                         if n_pairs is None or per_pair is None
                         else n_pairs * per_pair,
@@ -260,14 +263,14 @@ def _receptors(net: Any, rule: Mapping[str, Any], post: str) -> list[str]:
     return list(receptors_of(net, post, synapses))[:1] or [""]
 
 
-def _item(value: Any, number: int) -> Any:
-    """The entry for one of several receptors; of a list for each pair, its mean."""
+def _item(value: Any, number: int, n_receptors: int) -> Any:
+    """The entry for one of several receptors; of a list with one for each pair, the mean."""
     if not isinstance(value, list | tuple):
         return value
-    numbers = [plain_number(item) for item in value]
-    if len(value) > 4 and None not in numbers:
-        return sum(n for n in numbers if n is not None) / len(value)
-    return value[min(number, len(value) - 1)] if value else 1
+    if n_receptors > 1 and len(value) == n_receptors:
+        return value[number]
+    numbers = [n for item in value if (n := plain_number(item)) is not None]
+    return sum(numbers) / len(numbers) if numbers and len(numbers) == len(value) else str(value)
 
 
 def _stimuli(net: Any, populations: Sequence[str]) -> Iterator[str]:
@@ -285,7 +288,7 @@ def _stimuli(net: Any, populations: Sequence[str]) -> Iterator[str]:
         where = (
             f" on {rule['synMech']}, weight {rule.get('weight', 1)}" if "synMech" in rule else ""
         )
-        yield f"{label}: {kind} ({values}) to {', '.join(hit) or 'none'}{where}"
+        yield f"{label}: {kind}{values} to {', '.join(hit) or 'none'}{where}"
 
 
 def _used_mechanisms(net: Any) -> list[str]:

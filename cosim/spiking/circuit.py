@@ -31,6 +31,7 @@ class Circuit:
         parameters: What it was built with, defaults included.
         entry: What is registered under its name; None for a user's own.
         builder: Function that made it; None for objects and files.
+        mechanisms: Folder of .mod files that were made for it; None if there is none.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Circuit:
     parameters: dict[str, Any]
     entry: LibraryCircuit | None = None
     builder: Builder | None = None
+    mechanisms: Path | None = None
 
     @property
     def population_names(self) -> tuple[str, ...]:
@@ -56,8 +58,8 @@ def load_circuit(
 
     Args:
         reference: A registered name, ``path/to/file.py:function``, the path of a JSON file that
-            NetPyNE saved, a NetParams object, a pair (NetParams, SimConfig), or a function that
-            returns either.
+            NetPyNE saved, of a NeuroML 2 network (.nml) or of a SONATA circuit_config.json, a
+            NetParams object, a pair (NetParams, SimConfig), or a function that returns either.
         parameters: Keyword arguments of the function.
         base: Folder that relative paths start from.
         mechanisms: Folder of .mod files that it needs beside those registered with it.
@@ -80,6 +82,9 @@ def load_circuit(
         if reference.endswith(".json"):
             _refuse_parameters(reference, parameters)
             return _from_json(reference, base / reference)
+        if reference.endswith(".nml"):
+            _refuse_parameters(reference, parameters)
+            return _from_neuroml(reference, base / reference)
         return _from_library(reference, parameters)
     if callable(reference) and not isinstance(reference, netpyne_specs().NetParams):
         return _from_function(getattr(reference, "__name__", "circuit"), reference, parameters)
@@ -217,6 +222,15 @@ def _from_json(name: str, path: Path) -> Circuit:
     built = specs.NetParams(params)
     _restore_order(built.popParams, data.get("net", {}).get("pops", {}))
     return _as_circuit(name, built if config is None else (built, specs.SimConfig(config)), {})
+
+
+def _from_neuroml(name: str, path: Path) -> Circuit:
+    from cosim.spiking.neuroml import read_neuroml
+
+    net_params, sim_config, mechanisms = read_neuroml(name, path)
+    load_mechanisms(mechanisms)
+    circuit = _as_circuit(name, (net_params, sim_config), {})
+    return replace(circuit, mechanisms=mechanisms)
 
 
 def _restore_order(populations: Any, saved: Mapping[str, Any]) -> None:

@@ -38,6 +38,14 @@ def netpyne_specs() -> Any:
     return specs
 
 
+def neuroml_reader() -> Any:
+    """NetPyNE's reader of NeuroML 2, a class; None where the packages it needs are missing."""
+    neuron_hoc()
+    with quiet():
+        from netpyne.conversion import neuromlFormat
+    return getattr(neuromlFormat, "NetPyNEBuilder", None)
+
+
 # File behind each mechanism that this process has loaded, by its name in NEURON.
 _loaded_mechanisms: dict[str, Path] = {}
 _loaded_contents: set[str] = set()

@@ -13,7 +13,8 @@ from cosim.cli import app
 from cosim.errors import ConfigurationError
 from cosim.spiking.circuit import Circuit, circuits, load_circuit
 from cosim.spiking.compose import CircuitCopy, compose
-from cosim.spiking.engine import NeuronEngine, netpyne_specs
+from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.interpreter import netpyne_specs
 
 DATA = Path(__file__).parent / "spiking" / "data"
 
