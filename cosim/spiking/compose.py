@@ -17,6 +17,7 @@ from cosim.spiking.conditions import connected
 from cosim.spiking.interpreter import netpyne_specs
 from cosim.spiking.receptors import check_receptor, receptors_of, undefined_synapses
 from cosim.spiking.rules import rename_circuit
+from cosim.spiking.rxd_rules import has_extracellular
 from cosim.spiking.sim_config import merge_sim_configs
 
 _RULES = (
@@ -106,8 +107,10 @@ def compose(copies: Sequence[CircuitCopy]) -> Composition:
         renamed, receptors[copy.label] = rename_circuit(
             copy.circuit, copy.label, labels, confine=len(copies) > 1
         )
-        for kind in _RULES:
+        for kind in _RULES[:-1]:
             getattr(merged, kind).update(renamed[kind])
+        for kind, rules in renamed["rxdParams"].items():
+            merged.rxdParams.setdefault(kind, {}).update(rules)
         merged.popTagsCopiedToCells += [
             tag for tag in renamed["popTagsCopiedToCells"] if tag not in merged.popTagsCopiedToCells
         ]
@@ -233,10 +236,12 @@ def _scalar_problems(copies: Sequence[CircuitCopy]) -> Iterator[str]:
 
 def _rxd_problems(copies: Sequence[CircuitCopy]) -> Iterator[str]:
     for circuit in (copy.circuit for copy in copies):
-        if circuit.net_params.rxdParams and len(copies) > 1:
+        if len(copies) > 1 and has_extracellular(circuit.net_params.rxdParams):
+            # NEURON's extracellular space takes in every section of the network that lies in its
+            # box, and sets the ion styles of all others.
             yield (
-                f"Circuit {circuit.name!r} has rxdParams and is one of {len(copies)} circuit "
-                f"copies; reaction-diffusion is not yet supported with more than 1. Replace one "
-                f"region, or remove rxdParams."
+                f"Circuit {circuit.name!r} has an extracellular space in rxdParams and is one of "
+                f"{len(copies)} circuit copies, which would share it; 1 is the limit. Replace one "
+                f"region, or leave out the extracellular space."
             )
             return

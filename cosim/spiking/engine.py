@@ -32,9 +32,12 @@ from cosim.spiking.interpreter import (
     netpyne_sim,
     netpyne_specs,
     neuron_hoc,
+    neuron_rxd,
 )
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
+from cosim.spiking.reaction_compiler import ReactionCompiler
 from cosim.spiking.receptors import check_receptor
+from cosim.spiking.rxd_rules import without_regions
 from cosim.spiking.targets import Targets
 from cosim.spiking.value_port import ValuePort
 from cosim.spiking.voltage_watch import VoltageWatch
@@ -90,6 +93,7 @@ class NeuronEngine:
         self._values: list[ValuePort] = []
         self._spike_times: Any = None
         self._voltages: Any = None
+        self._reactions: ReactionCompiler | None = None
         self._step = 0
         self._drift_ms = 0.0
         self._held: tuple[NDArray[np.float64], NDArray[np.int64]] = _no_spikes()
@@ -134,9 +138,33 @@ class NeuronEngine:
         with self._chatter.stage("adding stimuli"), self._tags_in_gid_order():
             sim.net.addStims()
         if net_params.rxdParams:
+            self._add_reaction_diffusion()
+        order_coincident_events(self._cells.values(), sum(self._n_cells.values()))
+
+    def _add_reaction_diffusion(self) -> None:
+        sim = self._sim
+        self._reactions = ReactionCompiler(neuron_rxd())
+        whole = sim.net.params.rxdParams
+        absent = [
+            label
+            for label, region in (whole.get("regions") or {}).items()
+            if "cells" in region and not self._has_sections(region)
+        ]
+        try:
+            sim.net.params.rxdParams = without_regions(whole, absent)
             with self._chatter.stage("adding reaction-diffusion"):
                 sim.net.addRxD()
-        order_coincident_events(self._cells.values(), sum(self._n_cells.values()))
+        finally:
+            sim.net.params.rxdParams = whole
+
+    def _has_sections(self, region: Mapping[str, Any]) -> bool:
+        wanted = region.get("secs", "all")
+        wanted = [wanted] if isinstance(wanted, str) else wanted
+        return any(
+            "all" in wanted or name in wanted
+            for cell in self._sim.getCellsList(region["cells"])
+            for name in vars(cell).get("secs") or ()
+        )
 
     @contextlib.contextmanager
     def _tags_in_gid_order(self) -> Iterator[None]:
@@ -298,8 +326,12 @@ class NeuronEngine:
         sim.pc.spike_record(-1, self._spike_times, self._spike_gids)
         self._voltages = VoltageWatch(h, self._cells)
         self._step, self._drift_ms, self._held = 0, 0.0, _no_spikes()
-        with self._chatter.stage("initialising NEURON"):
-            h.finitialize(float(sim.cfg.hParams["v_init"]))
+        try:
+            with self._chatter.stage("initialising NEURON"):
+                h.finitialize(float(sim.cfg.hParams["v_init"]))
+        finally:
+            if self._reactions is not None:
+                self._reactions.raise_failure()
 
     def advance(self, stop_step: int) -> None:
         """Simulate up to the start of a mean-field step.
@@ -406,6 +438,8 @@ class NeuronEngine:
             self._targets.clear()
             self._spike_times = self._spike_gids = None
             self._voltages = None
+            if self._reactions is not None:
+                self._reactions.close()
             if self._composition.net_params.rxdParams:
                 clear_reaction_diffusion()
             sim.fih = []

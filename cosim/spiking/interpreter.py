@@ -22,6 +22,14 @@ def neuron_hoc() -> Any:
     return h
 
 
+def neuron_rxd() -> Any:
+    """NEURON's module of reactions and diffusion."""
+    neuron_hoc()
+    with quiet():
+        from neuron.rxd import rxd
+    return rxd
+
+
 def netpyne_sim() -> Any:
     """NetPyNE's module that holds the network and runs it."""
     neuron_hoc()
@@ -158,7 +166,7 @@ def clear_reaction_diffusion() -> None:
     crxd.region._c_region_lookup = None
     crxd.species._species_counts = 0
     crxd.section1d._purge_cptrs()
-    crxd.initializer.has_initialized = False
+    crxd.initializer.has_initialized = crxd.initializer.is_initializing = False
     crxd.rxd.free_conc_ptrs()
     crxd.rxd.free_curr_ptrs()
     crxd.rxd.rxd_include_node_flux1D(0, None, None, None)

@@ -6,6 +6,8 @@ from typing import Any
 from cosim.errors import ConfigurationError
 from cosim.spiking.circuit import Circuit
 from cosim.spiking.interpreter import netpyne_specs
+from cosim.spiking.receptors import sections_of
+from cosim.spiking.rxd_rules import rename_rxd
 
 Rule = dict[str, Any]
 
@@ -64,7 +66,13 @@ class _Renaming:
             params[kind] = {
                 relabel(label): change(str(label), rule) for label, rule in params[kind].items()
             }
-        self._rename_rxd_cells(params["rxdParams"])
+        params["rxdParams"] = rename_rxd(
+            params["rxdParams"],
+            copy,
+            populations,
+            [label for name, label in populations.items() if sections_of(circuit.net_params, name)],
+            confine=confine,
+        )
         self.params = params
 
     def _prefixed(self, label: object) -> str:
@@ -155,16 +163,6 @@ class _Renaming:
         if "pop" in conditions or "cellType" in conditions:
             return conditions  # their values carry the copy's prefix already
         return {**conditions, "pop": list(self._pops.values())}
-
-    def _rename_rxd_cells(self, rxd: Rule) -> None:
-        for region in (rxd.get("regions") or {}).values():
-            if "cells" in region:
-                region["cells"] = [
-                    (_swap(cells[0], self._pops), *cells[1:])
-                    if isinstance(cells, list | tuple)
-                    else _swap(cells, self._pops)
-                    for cells in region["cells"]
-                ]
 
 
 def _plain_copy(circuit: Circuit) -> dict[str, Any]:

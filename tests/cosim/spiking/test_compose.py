@@ -178,17 +178,6 @@ def test_what_windows_cannot_do_is_refused(in_regions, hh_circuit, specs, name):
         compose(in_regions(circuit, "r"))
 
 
-def test_reaction_diffusion_is_refused_for_two_copies_only(in_regions, hh_circuit):
-    circuit = hh_circuit({"A": 1})
-    circuit.net_params.rxdParams["regions"] = {"cyt": {"cells": ["A"], "secs": "all"}}
-    alone = compose(in_regions(circuit, "r"))
-    assert alone.net_params.rxdParams["regions"]["cyt"]["cells"] == ["r.A"]
-    with pytest.raises(
-        ConfigurationError, match=r"has rxdParams and is one of 2 .*not yet supported"
-    ):
-        compose(in_regions(circuit, "r1", "r2"))
-
-
 @pytest.mark.parametrize(
     ("size", "message"),
     [

@@ -269,7 +269,7 @@ def test_reaction_diffusion_runs_and_leaves_nothing(in_regions, hh_circuit, buil
         engine = build(in_regions(circuit, "r"))
         engine.initialize()
         run(engine, 100, 10)
-        species = engine._sim.net.rxd["species"]["x"]["hObj"]
+        species = engine._sim.net.rxd["species"]["r.x"]["hObj"]
         assert species.nodes.concentration[0] == pytest.approx(np.exp(-1.0), rel=0.01)
         del species
         engine.close()
