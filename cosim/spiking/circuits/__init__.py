@@ -1,3 +1,4 @@
 """Circuits that come with the package, one a file; importing this registers them."""
 
 from cosim.spiking.circuits import balanced_ei as balanced_ei
+from cosim.spiking.circuits import calcium_sk as calcium_sk
