@@ -30,6 +30,7 @@ _LIMITS = {
         {"from": "R_e", "to": "E", "trains_per_source": 1, "weight_uS": 0.13},
         {"from": "R_e", "to": "I", "trains_per_source": 2, "weight_uS": 0.095},
     ],
+    cpu_s_per_s=1.6,
 )
 def calcium_sk(
     order: int = 50,
