@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from cosim.errors import ConfigurationError
 from cosim.spiking.circuits.calcium_store import calcium_store, resting
-from cosim.spiking.engine import load_mechanisms
+from cosim.spiking.interpreter import load_mechanisms
 from cosim.spiking.library import circuits
 
 FARADAY = 96485.33  # C/mol

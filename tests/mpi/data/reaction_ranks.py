@@ -14,7 +14,8 @@ from mpi4py import MPI
 
 from cosim.spiking.circuit import load_circuit
 from cosim.spiking.compose import CircuitCopy, compose
-from cosim.spiking.engine import NeuronEngine, load_neuron, netpyne_specs, split_world
+from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.interpreter import load_neuron, netpyne_specs, split_world
 
 
 def single():
