@@ -2,3 +2,4 @@
 
 from cosim.spiking.circuits import balanced_ei as balanced_ei
 from cosim.spiking.circuits import calcium_sk as calcium_sk
+from cosim.spiking.circuits import wong_wang as wong_wang

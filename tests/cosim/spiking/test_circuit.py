@@ -14,7 +14,7 @@ def test_importing_the_circuits_loads_neither_neuron_nor_netpyne():
         "print(sorted(c.circuits), {'neuron', 'netpyne', 'mpi4py'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['balanced_ei'] set()"
+    assert done.stdout.strip() == "['balanced_ei', 'wong_wang'] set()"
 
 
 def test_loading_a_circuit_prints_nothing(data):
