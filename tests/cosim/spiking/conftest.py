@@ -176,3 +176,35 @@ def poisson_events():
         return np.array(cell, dtype=np.int64), np.array(source, dtype=np.int64), np.array(times)
 
     return draw
+
+
+@pytest.fixture
+def soma_of(build, in_regions):
+    """Run one circuit and record the soma of a population's first cell, clamped by a current.
+
+    Returns times (ms), potentials (mV) at every step of NEURON, and upward crossings of a level,
+    interpolated.
+    """
+    from neuron import h
+
+    def run_cell(
+        circuit, population, clamp=(0, 0, 0), dt_ms=0.05, stop_ms=100.0, v_init=None, level_mV=0.0
+    ):
+        circuit = Circuit(circuit.name, circuit.net_params, circuit.sim_config, {})
+        if v_init is not None:
+            circuit.sim_config.hParams["v_init"] = v_init
+        engine = build(in_regions(circuit, "r"), dt_ms=dt_ms, mean_field_dt_ms=dt_ms)
+        cell = engine._cells[engine.first_gid(f"r.{population}")]
+        soma = cell.secs["soma"]["hObj"](0.5)
+        electrode = h.IClamp(soma)
+        electrode.amp, electrode.delay, electrode.dur = clamp
+        potential, times = h.Vector().record(soma._ref_v), h.Vector().record(h._ref_t)
+        engine.initialize()
+        engine.advance(round(stop_ms / dt_ms))
+        t, v = np.array(times), np.array(potential)
+        electrode = potential = times = soma = None
+        engine.close()
+        i = np.flatnonzero((v[:-1] < level_mV) & (v[1:] >= level_mV))
+        return t, v, t[i] + dt_ms * (level_mV - v[i]) / (v[i + 1] - v[i])
+
+    return run_cell
