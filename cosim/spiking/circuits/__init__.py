@@ -2,4 +2,5 @@
 
 from cosim.spiking.circuits import balanced_ei as balanced_ei
 from cosim.spiking.circuits import calcium_sk as calcium_sk
+from cosim.spiking.circuits import pyramidal_morphology as pyramidal_morphology
 from cosim.spiking.circuits import wong_wang as wong_wang
