@@ -83,8 +83,10 @@ def fit_many(
         raise ConfigurationError(*error.problems) from error
     for fit in done:
         if fit.path is not None:
-            r = read_fit(fit.path).metrics.get("test_fc_r", float("nan"))
-            typer.echo(f"{fit.name}: test_fc_r {r:.4g}, {fit.path}")
+            metrics = read_fit(fit.path).metrics
+            r = metrics.get("test_fc_r", float("nan"))
+            collapsed = "COLLAPSED, " if metrics.get("collapsed") else ""
+            typer.echo(f"{fit.name}: {collapsed}test_fc_r {r:.4g}, {fit.path}")
     failed = [fit for fit in done if fit.path is None]
     if failed:
         lines = "; ".join(f"{fit.name}: {fit.problem}" for fit in failed)

@@ -13,6 +13,7 @@ from fitting.names import unknown_name
 Schedule = Literal["linear_noise", "windows", "linear_noise_then_windows"]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class _Strict(BaseModel):
@@ -68,7 +69,8 @@ class ConnectomeSection(_Strict):
 
     With ``scale: largest`` the logarithm is gentle and weights keep their range over decades; with
     ``scale: one`` counts are compressed by their logarithm until all are much alike, which halves
-    what the unfitted connectome explains.
+    what the unfitted connectome explains. Where ``schedule: windows`` is chosen and nothing is
+    written here, ``scale: one`` and ``floor: 0`` stand, as published.
     """
 
     scale: Literal["largest", "one"] = "largest"
@@ -94,10 +96,10 @@ class LinearNoiseSection(_Strict):
     scan: Annotated[int, Field(ge=0)] = 15
     scan_low: Positive = 0.05
     scan_high: Positive = 20.0
-    fc_mean: Annotated[float, Field(ge=0)] = 6.0
-    fc_variance: Annotated[float, Field(ge=0)] = 2.5
-    bold_amplitude: Annotated[float, Field(ge=0)] = 0.0
-    gain_prior: Annotated[float, Field(ge=0)] = 0.001
+    fc_mean: Weight = 6.0
+    fc_variance: Weight = 2.5
+    bold_amplitude: Weight = 0.0
+    gain_prior: Weight = 0.001
     n_effective: Positive | None = None
     start_jitter: Annotated[float, Field(ge=0)] = 0.1
     held_out: Annotated[float, Field(ge=0, lt=0.9)] = 0.0
@@ -106,29 +108,52 @@ class LinearNoiseSection(_Strict):
     patience: Count | None = None
 
 
-class WindowsSection(_Strict):
-    """The published schedule: windows of simulation, state carried, gradient cut between them."""
+class _WindowsBase(_Strict):
+    """Windows of simulation, state carried, gradient cut between them."""
 
     window_s: Positive = 30.0
-    epochs: Count = 10
-    learning_rate: Positive = 0.05
+    epochs: Count = 20
+    learning_rate: Positive = 0.01
     optimiser: Literal["adam", "lbfgs"] = "adam"
     dt_ms: Positive = 5.0
     clip_norm: Positive | None = 1.0
     patience: Count | None = None
+    fc_correlation: Weight = 1.0
+    fc_mean: Weight = 0.0
+    fc_variance: Weight = 0.0
+    fcd: Weight = 0.0
+    bold_amplitude: Weight = 0.0
+    power_spectrum: Weight = 0.0
+    lagged_covariance: Weight = 0.0
+    state_entropy: Weight = 0.0
+    resting_state: Weight = 0.0
+    gain_prior: Weight = 0.001
+
+
+class WindowsSection(_WindowsBase):
+    """The published schedule.
+
+    Windows, epochs, learning rate and weights are those of the code published with Griffiths, Wang
+    et al. (2022): entropy .1 of E and half of that of I, boundary 5, priors 1.
+    """
+
     free: tuple[str, ...] = ("g", "g_EE", "g_IE", "g_EI")
-    fc_correlation: Annotated[float, Field(ge=0)] = 1.0
-    fc_mean: Annotated[float, Field(ge=0)] = 0.0
-    fc_variance: Annotated[float, Field(ge=0)] = 0.0
-    fcd: Annotated[float, Field(ge=0)] = 0.0
-    bold_amplitude: Annotated[float, Field(ge=0)] = 0.0
-    power_spectrum: Annotated[float, Field(ge=0)] = 0.0
-    lagged_covariance: Annotated[float, Field(ge=0)] = 0.0
-    state_entropy: Annotated[float, Field(ge=0)] = 1.0
-    resting_state: Annotated[float, Field(ge=0)] = 0.0
-    parameter_prior: Annotated[float, Field(ge=0)] = 0.1
-    bifurcation_prior: Annotated[float, Field(ge=0)] = 0.0
-    gain_prior: Annotated[float, Field(ge=0)] = 0.001
+    state_entropy: Weight = 0.1
+    parameter_prior: Weight = 1.0
+    bifurcation_prior: Weight = 5.0
+
+
+class RefinementSection(_WindowsBase):
+    """The simulated second half of ``linear_noise_then_windows``.
+
+    FC is that of a whole simulated scan whose last window carries the gradient, and its mean and
+    spread stay in the objective with the weights of the first half.
+    """
+
+    epochs: Count = 5
+    learning_rate: Positive = 0.003
+    fc_mean: Weight = 6.0
+    fc_variance: Weight = 2.5
 
 
 class SimulationSection(_Strict):
@@ -156,7 +181,19 @@ class FitFile(_Strict):
     operating_point: OperatingPointSection = OperatingPointSection()
     linear_noise: LinearNoiseSection = LinearNoiseSection()
     windows: WindowsSection = WindowsSection()
+    refinement: RefinementSection = RefinementSection()
     simulation: SimulationSection = SimulationSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_connectome(cls, data: Any) -> Any:
+        """The published schedule takes the logarithm of the counts themselves."""
+        if not isinstance(data, dict) or data.get("schedule") != "windows":
+            return data
+        written = data.get("connectome", {})
+        if not isinstance(written, dict):
+            return data
+        return data | {"connectome": {"scale": "one", "floor": 0.0} | written}
 
 
 def read_fit_file(path: Path, overrides: Sequence[str] = ()) -> FitFile:

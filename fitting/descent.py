@@ -49,6 +49,7 @@ class DescentSettings:
         patience: Looks without improvement after which to stop; None never stops early.
         smoothing: Share of the old value in the smoothed held-out measure.
         smallest_gain: What counts as an improvement; a smoothed measure creeps on for ever.
+        look_first: Whether the start is held against the rest by the held-out measure.
     """
 
     steps: int
@@ -61,6 +62,7 @@ class DescentSettings:
     patience: int | None = None
     smoothing: float = 0.7
     smallest_gain: float = 1e-4
+    look_first: bool = False
 
     def rate_at(self, step: int) -> float:
         """Learning rate of a step: half a cosine from first to last."""
@@ -171,6 +173,8 @@ class Descent:
             DivergenceError: If the loss or a leaf is not finite; the checkpoint is the last good
                 one.
         """
+        if self._settings.look_first and self._step == 0 and not self._best_leaves:
+            self._look()
         last = self._settings.steps if until is None else min(until, self._settings.steps)
         while self._step < last and not self._stopped:
             self._one_step()
@@ -232,7 +236,8 @@ class Descent:
         keep = self._settings.smoothing
         old = self._smoothed
         self._smoothed = value if old is None else keep * old + (1 - keep) * value
-        self.history[-1]["held_out"] = value
+        if self.history:
+            self.history[-1]["held_out"] = value
         if self._smoothed > self._best + self._settings.smallest_gain:
             self._best, self._looks_since_best = self._smoothed, 0
             self._best_leaves = {n: x.detach().clone() for n, x in self._leaves.items()}

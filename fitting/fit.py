@@ -3,16 +3,15 @@
 import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fitting.bifurcation import bistable_boundary
-from fitting.config import FitFile
+from fitting.config import FitFile, RefinementSection, WindowsSection
 from fitting.coupling import Connectome
 from fitting.dataset import Array, Subject
 from fitting.descent import Descent, DescentSettings
@@ -29,23 +28,17 @@ from fitting.network import FreeNetwork, Network, RestingNetwork, jittered
 from fitting.objective import (
     BoldAmplitude,
     FCCorrelation,
-    FCDDistribution,
     FCMean,
     FCVariance,
     GainPrior,
-    GaussianPrior,
-    LaggedCovariance,
     LossTerm,
     Objective,
-    ParameterPrior,
-    PowerSpectrum,
-    RestingState,
-    StateEntropy,
     Target,
 )
 from fitting.parameters import Interval
 from fitting.signals import lower, pearson
 from fitting.time_grid import TimeGrid
+from fitting.windows_objective import window_terms
 from fitting.windows_schedule import WindowLoss
 
 # Called with the stage, the step, the steps in all and the loss terms.
@@ -148,12 +141,12 @@ class _Job:
         schedule = self.settings.schedule
         if schedule == "windows":
             network = self.free_network()
-            history = self.windows(network, stage=0)
+            history = self.windows(network)
             return Outcome(network, None, history, [], 0.0)
         resting = self.resting_network()
         prediction, history, scan = self.linear_noise(resting)
         if schedule == "linear_noise_then_windows":
-            history = history + self.windows(resting, stage=len(history))
+            history = history + self.refine(resting)
             prediction = LinearPrediction(resting, self.duration_s)
         return Outcome(resting, prediction, history, scan, 0.0)
 
@@ -260,70 +253,55 @@ class _Job:
         descent = self.descend("linear_noise", leaves, loss, rule, held_out)
         return prediction, descent.history, scan
 
-    def windows(self, network: Network, stage: int) -> list[dict[str, float]]:
-        section, tr_s = self.settings.windows, self.subject.tr_s
-        series = torch.as_tensor(self.bold)
-        target = Target.of_bold(series, tr_s)
+    def windows(self, network: FreeNetwork) -> list[dict[str, float]]:
+        section = self.settings.windows
+        loss, rule = self.window_loss(section, network)
+        # Fresh noise makes the recent simulation a measure that the last update did not see.
+        fc = torch.corrcoef(torch.as_tensor(self.bold))
+        held_out = (lambda: loss.correlation_with(fc)) if section.patience else None
+        return self.descend("windows", network.free, loss, rule, held_out).history
+
+    def refine(self, network: RestingNetwork) -> list[dict[str, float]]:
+        """Descend on the simulation from where the linear prediction ended, and keep the best.
+
+        The measure is the objective on noise that the descent never draws, the same noise at every
+        look, so that looks differ by the network alone. The start is looked at too: what is
+        returned is never worse by it.
+        """
+        section = self.settings.refinement
+        loss, rule = self.window_loss(section, network)
+        rule = replace(rule, look_first=True, smoothing=0.0)
+        leaves = {k: v for k, v in network.free.items() if k != "log_kappa"}
+        return self.descend("windows", leaves, loss, rule, loss.held_out).history
+
+    def window_loss(
+        self, section: WindowsSection | RefinementSection, network: Network
+    ) -> tuple[WindowLoss, DescentSettings]:
+        tr_s = self.subject.tr_s
+        target = Target.of_bold(torch.as_tensor(self.bold), tr_s)
         window_trs = max(2, round(section.window_s / tr_s))
-        terms: dict[str, tuple[float, LossTerm]] = {
-            "fc_correlation": (section.fc_correlation, FCCorrelation()),
-            "fc_mean": (section.fc_mean, FCMean()),
-            "fc_variance": (section.fc_variance, FCVariance()),
-            "fcd": (section.fcd, FCDDistribution()),
-            "bold_amplitude": (section.bold_amplitude, BoldAmplitude()),
-            "power_spectrum": (section.power_spectrum, PowerSpectrum()),
-            "lagged_covariance": (section.lagged_covariance, LaggedCovariance()),
-            "state_entropy": (section.state_entropy, StateEntropy()),
-        }
-        if section.resting_state:
-            rest_E = float(network.rest()[0, 0])
-            terms["resting_state"] = (section.resting_state, RestingState(rest_E))
-        if "log_gains" in network.free:
-            present = network.connectome.prior > 0
-            terms["gain_prior"] = (section.gain_prior, GainPrior(present))
-        if isinstance(network, FreeNetwork):
-            terms |= self.published_priors(network)
-        n_windows = max(1, series.shape[1] // window_trs)
+        n_windows = max(1, self.bold.shape[1] // window_trs)
         loss = WindowLoss(
             network,
-            Objective(terms),
+            Objective(window_terms(section, network)),
             target,
             TimeGrid(dt_ms=section.dt_ms, tr_ms=1000 * tr_s),
             window_trs,
-            recent_trs=series.shape[1],
+            recent_trs=self.bold.shape[1],
             seed=self.settings.seed,
+            whole_scan=isinstance(section, RefinementSection),
         )
         rule = DescentSettings(
             steps=section.epochs * n_windows,
             learning_rate=section.learning_rate,
+            last_learning_rate=0.1 * section.learning_rate,
             optimiser=section.optimiser,
             clip_norm=section.clip_norm,
             checkpoint_every=n_windows,
             held_out_every=n_windows,
             patience=section.patience,
         )
-        # Fresh noise makes the recent simulation a measure that the last update did not see.
-        held_out = (lambda: loss.correlation_with(target.fc)) if section.patience else None
-        descent = self.descend("windows", network.free, loss, rule, held_out)
-        return descent.history
-
-    def published_priors(self, network: FreeNetwork) -> dict[str, tuple[float, LossTerm]]:
-        """Normal priors on the weights, their spreads learned within bounds, and the boundary's."""
-        section = self.settings.windows
-        specs = {spec.name: spec for spec in network.model.parameters}
-        priors: dict[str, tuple[float, LossTerm]] = {}
-        for name in section.free:
-            width = specs[name].upper - specs[name].lower
-            key = f"spread_of_{name}"
-            network.free[key] = torch.zeros((), dtype=torch.float64)
-            prior = GaussianPrior(name, specs[name].default, 0.02 * width, 0.2 * width, key)
-            priors[f"prior_{name}"] = (section.parameter_prior, prior)
-        if section.bifurcation_prior:
-            priors["bifurcation_prior"] = (
-                section.bifurcation_prior,
-                ParameterPrior(_bifurcation_cost(network)),
-            )
-        return priors
+        return loss, rule
 
     def descend(
         self,
@@ -348,28 +326,3 @@ class _Job:
             for leaf in leaves.values():
                 leaf.requires_grad_(False)
         return descent
-
-
-def _bifurcation_cost(network: FreeNetwork) -> Callable[[Mapping[str, Tensor]], Tensor]:
-    """Squared distance of g_EI from the edge of the bistable band at this g_IE (eq. 41).
-
-    The edge is the polynomial at the other parameters' defaults, where the paper has it.
-    """
-    if not isinstance(network.model, ReducedWongWang) or "g_EI" not in network.intervals:
-        raise ConfigurationError(
-            f"windows.bifurcation_prior needs a reduced_wong_wang model whose g_EI is free, not "
-            f"{network.model.name}; set it to 0."
-        )
-    edge = torch.as_tensor(bistable_boundary(network.model).active_polynomial)
-    if not bool(torch.isfinite(edge).all()):
-        raise ConfigurationError(
-            "windows.bifurcation_prior finds no edge of bistability at the default parameters; "
-            "set it to 0."
-        )
-
-    def cost(quantities: Mapping[str, Tensor]) -> Tensor:
-        g_IE = quantities["g_IE"]
-        there = edge[0] + edge[1] * g_IE + edge[2] * g_IE**2
-        return (quantities["g_EI"] - there) ** 2
-
-    return cost

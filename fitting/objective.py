@@ -231,13 +231,28 @@ class LaggedCovariance:
 class StateEntropy:
     """Negative entropy of the gating variables, which keeps them off 0 and 1 (eq. 40).
 
-    The paper means entropy to be maximised; the sign printed there would minimise it.
+    The paper's ``p(x) = x^x (1 - x)^(1 - x)`` has ``log p = -H``, H the entropy of a coin with
+    probability x. Its text maximises H; its formula, ``-log p``, would minimise it. Minimised here
+    is ``log p = x log x + (1 - x) log(1 - x)``. Its slope ``log(x / (1 - x))`` is negative below
+    one half and positive above, so descent moves states to one half, hardest near 0 and 1.
+
+    Attributes:
+        shares: Weight of each state variable; 1 for E and .5 for I in the code published with the
+            paper.
     """
 
+    shares: tuple[float, ...] = (1.0, 0.5)
+
     def __call__(self, prediction: Prediction, target: Target) -> Tensor:
-        """Return the cost."""
+        """Return the cost, averaged over time and regions, summed over variables."""
         x = _needed(prediction.states, "state_entropy", "simulated states").clamp(1e-6, 1 - 1e-6)
-        return (x * torch.log(x) + (1 - x) * torch.log1p(-x)).mean()
+        if x.shape[1] != len(self.shares):
+            raise ConfigurationError(
+                f"The loss term state_entropy weighs {len(self.shares)} variables and the model "
+                f"has {x.shape[1]}; it is for the two gatings of reduced_wong_wang, set it to 0."
+            )
+        each = (x * torch.log(x) + (1 - x) * torch.log1p(-x)).mean(dim=(0, 2))
+        return each @ torch.tensor(self.shares, dtype=x.dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from fitting.collapse import collapse
 from fitting.config import FitFile, read_fit_file
 from fitting.dataset import Array, Subject, functional_connectivity, lower_triangle
 from fitting.dataset import pattern_correlation as r_of
@@ -44,7 +45,7 @@ def fit_file(
         output: Folder for ``fit.nc`` and ``report.html``; made if missing.
         overrides: ``key=value`` as on the command line.
         progress: Called after each step of the fit.
-        notify: Called with each notice about the data.
+        notify: Called with each notice, about the data or a fit that collapsed.
         data_folder: Folder to which a subject's files are relative; by default the fit file's.
 
     Returns:
@@ -90,7 +91,11 @@ def run_fit(
             single_precision=sim.single_precision,
         ),
     )
-    return _result(settings, subject, train, test, outcome, evaluation)
+    result = _result(settings, subject, train, test, outcome, evaluation)
+    if notify is not None:
+        for notice in result.notices[len(subject.notices) :]:
+            notify(notice)
+    return result
 
 
 def _refuse_overlap(settings: FitFile, subject: Subject) -> None:
@@ -192,6 +197,11 @@ def _result(
     known: tuple[Identified, ...] = ()
     if isinstance(network, RestingNetwork):
         known = identified(network, train.shape[1] * subject.tr_s)
+    metrics = _metrics(outcome, evaluation, fc_train, fc_test)
+    collapsed = collapse(
+        network.model, evaluation.mean_state, metrics["fc_mean_simulated"], metrics["fc_mean_train"]
+    )
+    metrics["collapsed"] = float(collapsed is not None)
     names = sorted({key for entry in outcome.history for key in entry})
     history = {
         name: np.array([entry.get(name, np.nan) for entry in outcome.history]) for name in names
@@ -219,12 +229,12 @@ def _result(
         bold_simulated=evaluation.bold,
         noise_seeds=evaluation.seeds,
         tr_s=subject.tr_s,
-        metrics=_metrics(outcome, evaluation, fc_train, fc_test),
+        metrics=metrics,
         history=history,
         scan=np.array([(p.g, p.loss, p.fc_r) for p in outcome.scan]).reshape(-1, 3),
         frontier=_frontier(settings, subject, train, fc_test, outcome),
         identified=known,
         settings=settings.model_dump_json(),
         versions={name: importlib.metadata.version(name) for name in _PACKAGES},
-        notices=subject.notices,
+        notices=subject.notices + ((collapsed,) if collapsed else ()),
     )

@@ -9,13 +9,14 @@ References:
     Griffiths, Wang et al. (2022), doi:10.1101/2022.05.19.492664.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fitting.coupling import Coupling
-from fitting.integrate import NetworkState, Scheme, simulate, start_state
+from fitting.integrate import NetworkState, Scheme, Simulation, simulate, start_state
 from fitting.keyed_noise import KeyedNoise
 from fitting.network import Network
 from fitting.objective import Objective, Prediction, Target
@@ -24,6 +25,7 @@ from fitting.time_grid import TimeGrid
 
 # Fitting draws from streams that no evaluation uses: those are small numbers.
 FITTING_STREAM = 1 << 20
+HELD_OUT_STREAMS = ((1 << 20) + 1, (1 << 20) + 2)
 
 
 class WindowLoss:
@@ -39,6 +41,9 @@ class WindowLoss:
         seed: Seed of the noise.
         settle_trs: Repetitions simulated before the first window and thrown away.
         scheme: Integration scheme.
+        whole_scan: Whether FC is that of the last ``recent_trs``, of which the new window carries
+            the gradient, or that of the window alone. FC over the few independent samples of a
+            window is mostly noise, and what stands out of noise best is FC that is too strong.
     """
 
     def __init__(
@@ -52,45 +57,60 @@ class WindowLoss:
         seed: int,
         settle_trs: int = 40,
         scheme: Scheme = "heun",
+        whole_scan: bool = False,
     ):
         self._network, self._objective, self._target = network, objective, target
         self._grid, self._window_trs, self._recent_trs = grid, window_trs, recent_trs
         self._noise = KeyedNoise(seed, (FITTING_STREAM,))
         self._scheme: Scheme = scheme
-        with torch.no_grad():
-            start = start_state(network.model, network.rest()[None].to(torch.float64))
-            settled, _ = self._window(start, settle_trs)
-        self._state = self._next = settled
+        self._settle_trs, self._whole_scan = settle_trs, whole_scan
         n = network.connectome.n_regions
-        self._recent = self._next_recent = torch.zeros((n, 0), dtype=torch.float64)
+        self._recent = torch.zeros((n, 0), dtype=torch.float64)
+        with torch.no_grad():
+            self._state, _ = self._window(self._rest(1), settle_trs)
+            if whole_scan:
+                self._state, scan = self._window(self._state, recent_trs)
+                assert scan.bold is not None
+                self._recent = scan.bold
+        self._next, self._next_recent = self._state, self._recent
 
-    def _window(self, start: NetworkState, n_trs: int) -> tuple[NetworkState, Prediction]:
-        run = simulate(
+    def _rest(self, n_runs: int) -> NetworkState:
+        rest = self._network.rest().to(torch.float64)
+        return start_state(self._network.model, rest.expand(n_runs, -1, -1).clone())
+
+    def _simulated(self, start: NetworkState, n_trs: int, noise: KeyedNoise) -> Simulation:
+        return simulate(
             self._network.model,
             Coupling(self._network.weights()),
             self._network.parameters(),
             self._grid,
             n_trs,
-            noise=self._noise,
+            noise=noise,
             start=start,
             scheme=self._scheme,
         )
-        bold = run.bold[0].T
-        prediction = Prediction(
+
+    def _prediction(self, bold: Tensor, states: Tensor) -> Prediction:
+        return Prediction(
             fc=torch.corrcoef(bold),
             bold=bold,
-            states=run.mean_state[0],
-            mean_state=run.mean_state[0].mean(dim=(0, 2)),
+            states=states,
+            mean_state=states.mean(dim=(0, 2)),
             parameters=self._network.quantities(),
         )
-        return run.state.detach(), prediction
+
+    def _window(self, start: NetworkState, n_trs: int) -> tuple[NetworkState, Prediction]:
+        run = self._simulated(start, n_trs, self._noise)
+        return run.state.detach(), self._prediction(run.bold[0].T, run.mean_state[0])
 
     def __call__(self, step: int) -> tuple[Tensor, dict[str, float]]:
         """Simulate the next window and return its loss and terms, with the parameters."""
         self._next, prediction = self._window(self._state, self._window_trs)
         assert prediction.bold is not None
-        bold = prediction.bold.detach()
-        self._next_recent = torch.cat([self._recent, bold], 1)[:, -self._recent_trs :]
+        recent = torch.cat([self._recent, prediction.bold], 1)[:, -self._recent_trs :]
+        self._next_recent = recent.detach()
+        if self._whole_scan:
+            prediction = replace(prediction, fc=torch.corrcoef(recent), bold=recent)
         loss, terms = self._objective(prediction, self._target)
         for name, value in self._network.parameters().items():
             terms[name] = float(value.detach().mean())
@@ -105,6 +125,19 @@ class WindowLoss:
         if self._recent.shape[1] < 2:
             return 0.0
         return float(pearson(lower(torch.corrcoef(self._recent)), lower(fc)))
+
+    def held_out(self) -> float:
+        """Minus the objective of whole scans with noise of their own, the same at every look."""
+        totals = []
+        noise = KeyedNoise(0, HELD_OUT_STREAMS)
+        with torch.no_grad():
+            start = self._rest(len(HELD_OUT_STREAMS))
+            n_trs = self._settle_trs + self._recent_trs
+            run = self._simulated(start, n_trs, noise)
+            for bold, states in zip(run.bold, run.mean_state, strict=True):
+                seen = self._prediction(bold[self._settle_trs :].T, states[self._settle_trs :])
+                totals.append(float(self._objective(seen, self._target)[0]))
+        return -sum(totals) / len(totals)
 
     def carried(self) -> dict[str, Any]:
         """The network's state and the recent BOLD."""

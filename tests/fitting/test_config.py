@@ -91,3 +91,11 @@ def test_an_empty_file_is_refused(tmp_path):
     (tmp_path / "e.yaml").write_text("")
     with pytest.raises(ConfigurationError, match="holds no keys"):
         read_fit_file(tmp_path / "e.yaml")
+
+
+def test_the_published_schedule_takes_the_published_connectome_unless_told_otherwise():
+    chosen = check_fit_file({"subject": "a/0", "schedule": "windows"})
+    assert (chosen.connectome.scale, chosen.connectome.floor) == ("one", 0.0)
+    written = {"subject": "a/0", "schedule": "windows", "connectome": {"scale": "largest"}}
+    assert check_fit_file(written).connectome.scale == "largest"
+    assert check_fit_file({"subject": "a/0"}).connectome.scale == "largest"

@@ -146,3 +146,10 @@ def test_a_checkpoint_holds_no_pickle(tmp_path):
 def test_a_state_that_cannot_be_kept_is_refused():
     with pytest.raises(TypeError, match="set cannot be kept"):
         checkpoint.flatten({"a": {1, 2}}, "state", {})
+
+
+def test_a_descent_that_only_harms_returns_its_start():
+    """The held-out measure falls with every step away from zero."""
+    leaf, harmful = descent(held_out=lambda: -float(leaf.abs().sum()), look_first=True, smoothing=0)
+    harmful.run()
+    assert torch.equal(leaf.detach(), torch.zeros(3, dtype=torch.float64))

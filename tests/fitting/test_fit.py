@@ -8,7 +8,9 @@ from fitting.config import check_fit_file
 from fitting.dataset import make_subject
 from fitting.errors import ConfigurationError, DivergenceError
 from fitting.evaluation import SimulationSettings, evaluate
-from fitting.fit import fit_subject, floored
+from fitting.fit import _Job, fit_subject, floored
+from fitting.objective import Prediction
+from fitting.windows_objective import window_terms
 
 N = 8
 
@@ -35,6 +37,7 @@ def settings(**changes):
         "subject": "ring/0",
         "linear_noise": {"steps": 120},
         "windows": {"window_s": 40.0, "epochs": 1, "dt_ms": 5.0},
+        "refinement": {"window_s": 40.0, "epochs": 1, "dt_ms": 5.0},
         "simulation": {"minutes": 4.0, "settle_s": 10.0, "seeds": [1], "dt_ms": 5.0},
     }
     return check_fit_file(base | changes)
@@ -121,13 +124,54 @@ def test_windows_vary_the_published_parameters_within_their_bounds():
     assert len(outcome.history) == 240 // 20
 
 
+def test_a_refinement_that_harms_gives_back_what_it_started_from():
+    """Steps of 1 in every log gain spoil the FC; the start is the best look."""
+    section = {"window_s": 40.0, "epochs": 2, "learning_rate": 1.0}
+    chosen = settings(schedule="linear_noise_then_windows", refinement=section)
+    start = fit_subject(settings(), SUBJECT, BOLD).network
+    refined = fit_subject(chosen, SUBJECT, BOLD)
+    assert all(torch.equal(start.free[name], refined.network.free[name]) for name in start.free)
+    assert {"fc_mean", "fc_variance"} <= set(refined.history[-1])
+
+
+def test_a_refinement_is_no_worse_than_its_start_on_its_own_noise():
+    """The linear fit is stopped early, so that there is something to gain."""
+    few = {"steps": 3}
+    section = {"window_s": 40.0, "epochs": 4, "learning_rate": 0.05}
+    chosen = settings(schedule="linear_noise_then_windows", linear_noise=few, refinement=section)
+    job = _Job(chosen, SUBJECT, BOLD, None, None, None, [])
+    start = fit_subject(settings(linear_noise=few), SUBJECT, BOLD).network
+    refined = fit_subject(chosen, SUBJECT, BOLD).network
+    before, after = (
+        job.window_loss(chosen.refinement, network)[0].held_out() for network in (start, refined)
+    )
+    assert after > before
+
+
+def test_the_bifurcation_prior_has_a_gradient_on_both_sides_of_the_critical_line():
+    """Also in the active state, where FC has none."""
+    network = fit_subject(settings(schedule="windows"), SUBJECT, BOLD).network
+    terms = window_terms(check_fit_file({"subject": "a/0", "schedule": "windows"}).windows, network)
+    weight, prior = terms["bifurcation_prior"]
+    assert weight == 5.0
+
+    def cost(g_EI):
+        at = {"g_EE": 0.4, "g_IE": 1.0, "g_EI": g_EI}
+        quantities = {k: torch.tensor(v, dtype=torch.float64) for k, v in at.items()}
+        return float(prior(Prediction(fc=torch.eye(2), parameters=quantities), None))
+
+    # critical at g_EE .4, g_IE 1: g_EI .28; the region is active below and quiet above
+    assert cost(0.1) > cost(0.2) > cost(0.28) < cost(0.4)
+
+
 def test_windows_fit_another_model():
     """Hopf, which has other parameters and no operating point; 20 s of BOLD, eager."""
     short = make_subject("ring", SUBJECT.weights, {"rest": BOLD[:, :40]}, 0.5)
     chosen = settings(
         model="hopf",
         schedule="windows",
-        windows={"window_s": 10, "dt_ms": 10, "epochs": 1, "free": ["g"], "state_entropy": 0},
+        windows={"window_s": 10, "dt_ms": 10, "epochs": 1, "free": ["g"]}
+        | {"state_entropy": 0, "bifurcation_prior": 0},
     )
     outcome = fit_subject(chosen, short, short.scans["rest"])
     assert set(outcome.network.parameters()) == {"g"}

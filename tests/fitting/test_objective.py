@@ -93,21 +93,45 @@ def test_detectable_correlation_is_what_a_sample_of_that_size_reaches():
     assert float(detectable_correlation(f, f, 150.0)) == pytest.approx(np.mean(reached), abs=0.015)
 
 
-def test_entropy_is_largest_at_one_half_so_the_term_is_smallest_there():
-    def cost(value):
-        return float(
-            StateEntropy()(Prediction(fc=TARGET.fc, states=torch.full((4, 2, 5), value)), TARGET)
-        )
+def entropy_cost(states):
+    return StateEntropy()(Prediction(fc=TARGET.fc, states=states), TARGET)
 
-    assert cost(0.5) == pytest.approx(-np.log(2), rel=1e-6)
+
+def test_entropy_is_largest_at_one_half_so_the_term_is_smallest_there():
+    """E counts 1 and I one half: 1.5 log 2 where both are one half."""
+
+    def cost(value):
+        return float(entropy_cost(torch.full((4, 2, 5), value)))
+
+    assert cost(0.5) == pytest.approx(-1.5 * np.log(2), rel=1e-6)
     assert cost(0.5) < cost(0.2) < cost(0.01) < 0
 
 
+@pytest.mark.parametrize("value", [0.003, 0.2, 0.8, 0.997])
+def test_descending_the_entropy_term_moves_states_away_from_0_and_1(value):
+    """Central differences of step 1e-6: d/dx of x log x + (1 - x) log(1 - x) is log(x / (1 - x)),
+    below zero for x < 1/2; the third derivative, 1/x^2 at most 1e5, times h^2 / 6 is 2e-8."""
+    states = torch.full((3, 2, 4), value, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(entropy_cost(states), states)
+    step = 1e-6 * torch.ones((), dtype=torch.float64)
+    with torch.no_grad():
+        numeric = (entropy_cost(states + step) - entropy_cost(states - step)) / (2 * step)
+        moved = states - 1e-3 * slope
+    assert float(slope.sum()) == pytest.approx(float(numeric), rel=1e-6)
+    assert float(numeric) == pytest.approx(1.5 * np.log(value / (1 - value)), rel=1e-6)
+    assert bool(((moved - 0.5).abs() < (states - 0.5).abs()).all())
+
+
 def test_entropy_is_finite_with_its_gradient_at_the_edges():
-    states = torch.tensor([0.0, 1.0, 0.3], dtype=torch.float64, requires_grad=True)
-    cost = StateEntropy()(Prediction(fc=TARGET.fc, states=states), TARGET)
+    states = torch.tensor([[[0.0, 1.0, 0.3]] * 2], dtype=torch.float64, requires_grad=True)
+    cost = entropy_cost(states)
     (slope,) = torch.autograd.grad(cost, states)
     assert bool(torch.isfinite(cost)) and bool(torch.isfinite(slope).all())
+
+
+def test_entropy_of_a_model_with_other_variables_is_refused():
+    with pytest.raises(ConfigurationError, match="set it to 0"):
+        entropy_cost(torch.full((4, 3, 5), 0.5))
 
 
 def test_resting_state_is_a_relative_distance():

@@ -112,6 +112,16 @@ def test_the_windows_schedule_gives_a_file_too(fit_yaml, tmp_path):
     assert result.history["g_IE"].size == 4
 
 
+def test_a_collapsed_fit_says_so_in_the_file_and_to_the_caller(fit_yaml, tmp_path, monkeypatch):
+    """The limit is lowered to 1 Hz; the fit rests at 3.5 Hz."""
+    told = []
+    monkeypatch.setattr("fitting.collapse.SATURATED_HZ", 1.0)
+    result = read_fit(fit_file(fit_yaml, tmp_path / "out", notify=told.append))
+    assert result.metrics["collapsed"] == 1
+    assert result.notices[-1].startswith("collapsed") and told[-1] == result.notices[-1]
+    assert "collapsed: the fitted network" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_a_cohort_fits_every_folder_and_does_not_repeat_it(tmp_path):
     for k in range(2):
         write_subject(tmp_path / "data" / f"sub-{k}", seed=k)
