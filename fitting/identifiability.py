@@ -26,6 +26,8 @@ import torch
 from numpy.typing import NDArray
 
 from fitting.balloon_response import BalloonResponse
+from fitting.errors import ConfigurationError
+from fitting.fc_information import Modes, fc_information
 from fitting.linear_noise import Band, laplacian, linear_node, mode_spectrum
 from fitting.network import RestingNetwork
 from fitting.operating_point import OperatingPoint, operating_point
@@ -61,13 +63,15 @@ class Information:
         """Directions known to better than a factor of two."""
         return int((self.eigenvalues > smallest).sum())
 
-    def log_sd(self, direction: Array) -> float:
+    def log_sd(self, direction: Array, prior_sd: float = 10.0) -> float:
         """Standard deviation of a log quantity with this derivative to the coordinates.
 
-        A weak normal prior with a standard deviation of 10 in every log coordinate stands for "not
-        at all", so that the inverse exists.
+        Args:
+            direction: Derivative to `COORDINATES`.
+            prior_sd: Standard deviation of a weak normal prior on every log coordinate; 10 stands
+                for "not known at all", so that the inverse exists.
         """
-        covariance = np.linalg.inv(self.matrix + 1e-2 * np.eye(len(direction)))
+        covariance = np.linalg.inv(self.matrix + np.eye(len(direction)) / prior_sd**2)
         return float(np.sqrt(direction @ covariance @ direction))
 
 
@@ -116,6 +120,13 @@ def _log_spectra(network: RestingNetwork, at: _At, modes: torch.Tensor, band: Ba
     return np.asarray(np.log(density.numpy() * gain[:, None]))
 
 
+def _mode_slope(network: RestingNetwork, at: _At, modes: torch.Tensor, band: Band) -> Array:
+    """Derivative of the log spectrum to the Laplacian eigenvalue, same shape."""
+    step = 1e-5 * float(modes.max())
+    high = _log_spectra(network, at, modes + step, band)
+    return (high - _log_spectra(network, at, modes - step, band)) / (2 * step)
+
+
 def _derivative(function: Callable[[_At], Array], at: _At) -> Array:
     """Central differences along every coordinate, stacked first."""
     return np.array(
@@ -132,18 +143,28 @@ def information(
     observations: str = "fc",
     top_hz: float = 0.2,
     noise_share: float = 0.1,
+    gain_sd: float | None = None,
 ) -> Information:
     """Fisher information of a scan about the four coordinates.
 
     Args:
-        network: Where to look; its connectome counts as known.
+        network: Where to look.
         duration_s: Length of the scan.
         observations: One of `OBSERVATIONS`.
         top_hz: Highest usable frequency; above it scans hold noise and physiology.
-        noise_share: Standard deviation of measurement noise as a share of BOLD's.
+        noise_share: Standard deviation of measurement noise as a share of BOLD's; for spectra.
+        gain_sd: Standard deviation of the prior on the connectome's log gains, for FC alone; None
+            where the connectome counts as known.
     """
+    if gain_sd is not None and observations != "fc":
+        raise ConfigurationError(
+            f"A free connectome is known for observations 'fc' alone, not {observations!r}; leave "
+            "gain_sd out."
+        )
     with torch.no_grad():
-        modes = torch.linalg.eigvalsh(laplacian(network.weights())).clamp(min=0)
+        weights = network.weights()
+        modes, vectors = torch.linalg.eigh(laplacian(weights))
+        modes = modes.clamp(min=0)
         at = _start(network)
         n = max(2, int(top_hz * duration_s))
         frequency_hz = np.arange(1, n + 1) / duration_s
@@ -153,7 +174,12 @@ def information(
         signal_share = power / (power + noise)
         slope = _derivative(lambda a: _log_spectra(network, a, modes, band), at)
         total = _mean_state_information(network, at, modes, duration_s, observations)
-    if observations.startswith("spectra"):
+    if observations == "fc":
+        seen = Modes(
+            modes.numpy(), vectors.numpy(), power, power * _mode_slope(network, at, modes, band)
+        )
+        total = total + fc_information(seen, slope, weights.numpy(), gain_sd)
+    elif observations.startswith("spectra"):
         flat = (slope * signal_share).reshape(len(COORDINATES), -1)
         total = total + flat @ flat.T
     else:
@@ -161,11 +187,7 @@ def information(
         variance_slope = (slope * share).sum(1)
         n_effective = power.sum(0) ** 2 / (power**2).sum(0)
         total = total + (variance_slope * n_effective) @ variance_slope.T
-        if observations == "fc":
-            # A common factor of all variances leaves no trace in correlations: project it out.
-            common = variance_slope @ n_effective
-            total = total - np.outer(common, common) / n_effective.sum()
-    return Information(total, np.linalg.eigvalsh(total))
+    return Information(total, np.linalg.eigvalsh(total).astype(np.float64))
 
 
 def _mean_state_information(
@@ -199,6 +221,8 @@ def _log_quantities(network: RestingNetwork, at: _At) -> Array:
 
 
 QUANTITIES = ("g b / kappa", "g", "g_EE", "g_IE", "g_EI", "rate_hz", "kappa_per_ms")
+# Reported beside the first where the connectome is fitted: narrower, and not the honest one.
+KNOWN_CONNECTOME = "g b / kappa, connectome as fitted"
 
 
 def identified(
@@ -206,6 +230,7 @@ def identified(
     duration_s: float,
     observations: str = "fc",
     quantities: Sequence[str] = QUANTITIES,
+    gain_sd: float | None = None,
 ) -> tuple[Identified, ...]:
     """Each quantity with its 95 % interval from the Fisher information, and whether it is known.
 
@@ -214,23 +239,30 @@ def identified(
         duration_s: Length of the scan that was fitted.
         observations: What was fitted, one of `OBSERVATIONS`.
         quantities: Which to report, of `QUANTITIES`.
+        gain_sd: Standard deviation of the prior on the log gains where the connectome was fitted;
+            g b / kappa is then reported with the connectome free, and as `KNOWN_CONNECTOME`.
     """
-    known = information(network, duration_s, observations)
+    known = information(network, duration_s, observations, gain_sd=gain_sd)
     at = _start(network)
     values = np.exp(_log_quantities(network, at))
     slopes = _derivative(lambda a: _log_quantities(network, a), at)
-    found = []
-    for name in quantities:
-        i = QUANTITIES.index(name)
-        sd = known.log_sd(slopes[:, i])
-        bounded = sd < UNBOUNDED_LOG_SD
-        found.append(
-            Identified(
-                name,
-                float(values[i]),
-                float(values[i] * np.exp(-1.96 * sd)) if bounded else 0.0,
-                float(values[i] * np.exp(1.96 * sd)) if bounded else float("inf"),
-                bool(sd < LARGEST_LOG_SD),
-            )
-        )
+    found = [_one(n, values, slopes, known) for n in quantities]
+    if gain_sd is not None:
+        held = information(network, duration_s, observations)
+        found.insert(1, replace(_one(QUANTITIES[0], values, slopes, held), name=KNOWN_CONNECTOME))
     return tuple(found)
+
+
+def _one(name: str, values: Array, slopes: Array, known: Information) -> Identified:
+    i = QUANTITIES.index(name)
+    # What FC sees departs from g b / kappa by a percent for every factor of e in kappa, the rate or
+    # g_EI; over the factors of e^10 that stand for "not known" that percent would be all there is.
+    sd = known.log_sd(slopes[:, i], 1.0 if name == QUANTITIES[0] else 10.0)
+    bounded = sd < UNBOUNDED_LOG_SD
+    return Identified(
+        name,
+        float(values[i]),
+        float(values[i] * np.exp(-1.96 * sd)) if bounded else 0.0,
+        float(values[i] * np.exp(1.96 * sd)) if bounded else float("inf"),
+        bool(sd < LARGEST_LOG_SD),
+    )

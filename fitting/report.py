@@ -62,6 +62,7 @@ def write_report(result: FitResult, path: Path) -> None:
             for p in result.parameters.values()
         ],
         identified=result.identified,
+        connectome_free="log_gains" in result.free,
         settings=json.dumps(json.loads(result.settings), indent=2),
         versions=result.versions,
         has_test=result.fc_test is not None,

@@ -33,8 +33,11 @@ img { max-width: 100%; } pre { background: #f4f4f4; padding: 1rem; overflow-x: a
 {% if identified %}
 <p>Functional connectivity determines how strongly regions are coupled in units of the rate at which
 one of them returns to rest, g b / kappa. It does not determine the four weights one by one: other
-sets give the same FC. The intervals are those of the Fisher information of the linear noise
-approximation, with the connectome as fitted.</p>
+sets give the same FC. The intervals are those of the Fisher information of the FC of one scan of
+this length in the linear noise approximation, region scales integrated out.
+{% if connectome_free %}The connectome was fitted: the first interval integrates over its log gains
+with the prior that the fit used; the one for the connectome as fitted takes them as known, and is
+too narrow.{% else %}The connectome counts as known.{% endif %}</p>
 <table><tr><th>quantity</th><th>value</th><th>95 % interval</th></tr>
 {% for one in identified if one.is_identified %}
 <tr><td>{{ one.name }}</td><td>{{ "%.4g" | format(one.value) }}</td>

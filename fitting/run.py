@@ -14,6 +14,7 @@ from fitting.dataset import pattern_correlation as r_of
 from fitting.errors import ConfigurationError
 from fitting.evaluation import Evaluation, SimulationSettings, evaluate
 from fitting.export import write_fit
+from fitting.fc_information import loss_gain_sd
 from fitting.fit import Outcome, Progress, fit_subject
 from fitting.frontier import frontier, log_weight_correlation
 from fitting.identifiability import identified
@@ -24,6 +25,8 @@ from fitting.objective import Target
 from fitting.report import write_report
 from fitting.result import FitResult, FittedParameter, Identified
 
+# A gain of e^10 either way is no prior.
+WIDEST_GAIN_SD = 10.0
 FIT_NAME, REPORT_NAME = "fit.nc", "report.html"
 _PACKAGES = ("torch", "numpy", "scipy", "numba", "xarray")
 
@@ -169,6 +172,19 @@ def _frontier(
     )
 
 
+def _gain_sd(settings: FitFile, outcome: Outcome, duration_s: float) -> float | None:
+    """Spread of the prior on the log gains that the fit's loss stands for; None without gains."""
+    prediction, weight = outcome.prediction, settings.linear_noise.gain_prior
+    if prediction is None or "log_gains" not in outcome.network.free:
+        return None
+    with torch.no_grad():
+        entries = lower_triangle(prediction().fc.numpy())
+    if not weight:
+        return WIDEST_GAIN_SD
+    sd = loss_gain_sd(entries, weight, prediction.effective_samples(duration_s))
+    return min(sd, WIDEST_GAIN_SD)
+
+
 def _result(
     settings: FitFile,
     subject: Subject,
@@ -196,7 +212,8 @@ def _result(
     }
     known: tuple[Identified, ...] = ()
     if isinstance(network, RestingNetwork):
-        known = identified(network, train.shape[1] * subject.tr_s)
+        gain_sd = _gain_sd(settings, outcome, train.shape[1] * subject.tr_s)
+        known = identified(network, train.shape[1] * subject.tr_s, gain_sd=gain_sd)
     metrics = _metrics(outcome, evaluation, fc_train, fc_test)
     collapsed = collapse(
         network.model, evaluation.mean_state, metrics["fc_mean_simulated"], metrics["fc_mean_train"]
