@@ -173,6 +173,10 @@ def fit(
         bool, typer.Option("--cohort", help="A cohort: the file's subject ends in /*.")
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes for a cohort.")] = 1,
+    dask: Annotated[
+        str | None,
+        typer.Option("--dask", help="Dask scheduler for a cohort, as tcp://host:8786."),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
     show_traceback: _Traceback = False,
 ) -> None:
@@ -188,7 +192,11 @@ def fit(
         overrides = [*(set_ or ()), *([] if seed is None else [f"seed={seed}"])]
         directory = Path("results") / file.stem if output is None else output
         if subjects is not None or cohort:
-            fit_many(file, directory, overrides, subjects, jobs)
+            fit_many(file, directory, overrides, subjects, jobs, dask)
+        elif dask is not None:
+            raise ConfigurationError(
+                f"--dask {dask} is for a cohort; give --subjects DIR or --cohort as well."
+            )
         else:
             fit_one(file, directory, overrides, quiet)
 

@@ -70,7 +70,12 @@ def fit_one(path: Path, output: Path, overrides: Sequence[str], quiet: bool) -> 
 
 
 def fit_many(
-    path: Path, output: Path, overrides: Sequence[str], subjects: Path | None, jobs: int
+    path: Path,
+    output: Path,
+    overrides: Sequence[str],
+    subjects: Path | None,
+    jobs: int,
+    dask_address: str | None = None,
 ) -> None:
     """Fit a cohort; a subject that fails does not stop the others.
 
@@ -78,7 +83,7 @@ def fit_many(
         CosimError: If the file is at fault, or any subject failed.
     """
     try:
-        done = fit_cohort(path, output, overrides, subjects, jobs)
+        done = fit_cohort(path, output, overrides, subjects, jobs, dask_address)
     except FitConfigurationError as error:
         raise ConfigurationError(*error.problems) from error
     for fit in done:

@@ -12,6 +12,11 @@ from fitting.export import read_fit
 from fitting.packaged_data import subject_ids
 from fitting.run import FIT_NAME, fit_file
 
+CONNECT_TIMEOUT = "10s"
+
+# The arguments of `_fit_one`, the last of which is the subject's name.
+_Job = tuple[Path, Path, Sequence[str], Path | None, str]
+
 
 @dataclass(frozen=True, slots=True)
 class CohortFit:
@@ -50,22 +55,42 @@ def fit_cohort(
     Returns:
         One entry a subject, in the order of their names. One that fails does not stop the others.
     """
-    jobs = _jobs(path, overrides, subjects)
-    tasks = [
-        joblib.delayed(_fit_one)(path, output / name, [*overrides, *more], folder, name)
-        for name, more, folder in jobs
+    jobs = [
+        # Workers of a cluster have folders of their own to start from.
+        (path.resolve(), (output / name).resolve(), [*overrides, *more], folder, name)
+        for name, more, folder in _jobs(path, overrides, subjects)
     ]
-    if dask_address is None:
-        return list(joblib.Parallel(n_jobs)(tasks))
+    if dask_address is not None:
+        return _on_cluster(jobs, dask_address)
+    return list(joblib.Parallel(n_jobs)(joblib.delayed(_fit_one)(*job) for job in jobs))
+
+
+def _on_cluster(jobs: Sequence[_Job], address: str) -> list[CohortFit]:
+    """Fit on the workers of a Dask cluster, which see the same files and have this package."""
     try:
-        from dask.distributed import Client
+        from dask.distributed import Client, wait
     except ImportError as problem:
         raise ConfigurationError(
             "A Dask address was given but dask.distributed is not installed; install "
-            "dask[distributed]."
+            "'tvb-netpyne-cosim[fit,cluster]'."
         ) from problem
-    with Client(dask_address), joblib.parallel_config(backend="dask"):
-        return list(joblib.Parallel()(tasks))
+    try:
+        client = Client(address, timeout=CONNECT_TIMEOUT)
+    except (OSError, ValueError) as problem:
+        raise ConfigurationError(
+            f"No Dask scheduler answers at {address} within {CONNECT_TIMEOUT}; start one with "
+            "`dask scheduler` and give the address that it prints, such as tcp://host:8786."
+        ) from problem
+    with client:
+        # A fit is not a function of its arguments alone: it continues from its checkpoint.
+        futures = [client.submit(_fit_one, *job, pure=False) for job in jobs]
+        wait(futures)
+        return [
+            future.result()
+            if future.status == "finished"
+            else CohortFit(job[-1], None, f"its worker failed: {future.exception()}")
+            for future, job in zip(futures, jobs, strict=True)
+        ]
 
 
 def _jobs(
@@ -84,7 +109,7 @@ def _jobs(
             raise ConfigurationError(
                 f"{subjects} holds no folders; make one for each subject with its files."
             )
-        return [(folder.name, [], folder) for folder in folders]
+        return [(folder.name, [], folder.resolve()) for folder in folders]
     if isinstance(settings.subject, str) and settings.subject.endswith("/*"):
         source = settings.subject[:-2]
         return [(one, [f"subject={source}/{one}"], None) for one in subject_ids(source)]

@@ -1,6 +1,7 @@
 """From a fit file to its folder, on a small made-up subject."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,6 +132,46 @@ def test_a_cohort_fits_every_folder_and_does_not_repeat_it(tmp_path):
     stamps = [one.path.stat().st_mtime_ns for one in first]
     again = fit_cohort(tmp_path / "fit.yaml", tmp_path / "out", subjects=tmp_path / "data")
     assert [one.path.stat().st_mtime_ns for one in again] == stamps
+
+
+@pytest.fixture
+def cluster():
+    """One worker in this process: a real scheduler and its messages, no second start of torch."""
+    distributed = pytest.importorskip("dask.distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as local:
+        yield local
+
+
+def test_a_cohort_on_a_cluster_equals_one_in_this_process(cluster, tmp_path, monkeypatch):
+    """Relative paths, as typed on a command line; a bad subject is reported the same."""
+    monkeypatch.chdir(tmp_path)
+    write_subject(tmp_path / "data" / "sub-0")
+    write_subject(tmp_path / "data" / "sub-1", bold=np.zeros((N, 200)))
+    (tmp_path / "fit.yaml").write_text(FIT_FILE)
+    address = cluster.scheduler_address
+    path, data = Path("fit.yaml"), Path("data")
+    good, bad = fit_cohort(path, Path("out"), subjects=data, dask_address=address)
+    (plain, _) = fit_cohort(path, Path("plain"), subjects=data)
+    there, here = read_fit(good.path), read_fit(plain.path)
+    assert np.array_equal(there.weights, here.weights)
+    assert np.array_equal(there.fc_simulated, here.fc_simulated)
+    assert bad.path is None and "constant" in bad.problem
+
+
+def test_an_address_where_nothing_answers_is_named(tmp_path, monkeypatch):
+    pytest.importorskip("dask.distributed")
+    monkeypatch.setattr("fitting.cohort.CONNECT_TIMEOUT", "1s")
+    write_subject(tmp_path / "data" / "sub-0")
+    (tmp_path / "fit.yaml").write_text(FIT_FILE)
+    with pytest.raises(ConfigurationError, match=r"No Dask scheduler answers at tcp://127"):
+        fit_cohort(
+            tmp_path / "fit.yaml",
+            tmp_path / "out",
+            subjects=tmp_path / "data",
+            dask_address="tcp://127.0.0.1:9",
+        )
 
 
 def test_one_bad_subject_does_not_stop_a_cohort(tmp_path):
