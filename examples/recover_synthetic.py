@@ -1,15 +1,17 @@
 """Which observables recover g, g_EE, g_IE and g_EI? Fifty made-up subjects on Hagmann 66.
 
-True values are drawn over a range; starts are drawn from ranges twice as wide and there is no
-prior. Writes ``recovery.csv`` with a row for each subject and set of observables, and prints the
-distribution of the relative errors, with a figure, ``recovery.png``. Rows that exist are not
-computed again.
+Every subject has a jittered connectome and true values drawn over a range; starts are drawn from
+ranges twice as wide and there is no prior on the four. The subject's connectome is either known, or
+fitted together with the four from the connectome that all subjects share. Writes ``recovery.csv``
+with a row for each subject, set of observables and connectome, and prints the distribution of the
+relative errors, with a figure, ``recovery.png``. Rows that exist are not computed again.
 
-    python examples/recover_synthetic.py OUTPUT [--subjects 50] [--jobs 2]
+    python examples/recover_synthetic.py OUTPUT [--connectome known fitted] [--jobs 2]
 """
 
 import argparse
 import csv
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +22,32 @@ from matplotlib.figure import Figure
 
 from fitting.loaders import read_tvb_zip
 from fitting.models import named_model
-from fitting.synthetic import NAMES, Recovery, recover
+from fitting.synthetic import Recovery, recover
+from fitting.synthetic_brain import NAMES
+from fitting.synthetic_connectome import recover_with_connectome
 
-OBSERVABLES = ("fc", "fc+variance+mean", "fc+variance+mean_state", "spectra+mean_state")
-COLUMNS = ["observables", "seed", *(f"true_{n}" for n in NAMES), *(f"estimated_{n}" for n in NAMES)]
+TITLES = {
+    "fc": "FC alone",
+    "fc+variance+mean": "FC, variance, mean BOLD",
+    "fc+variance+mean_state": "FC, variance, mean rates",
+    "spectra+mean_state": "spectra, mean rates",
+}
+RECOVER = {"known": recover, "fitted": recover_with_connectome}
+LOOKS = {"known": {"marker": "o", "color": "C0"}, "fitted": {"marker": "x", "color": "C1"}}
+COLUMNS = [
+    *("connectome", "observables", "seed", "seconds"),
+    *(f"true_{n}" for n in NAMES),
+    *(f"estimated_{n}" for n in NAMES),
+]
 
 
-def one(observables: str, seed: int) -> Recovery:
+def one(connectome: str, observables: str, seed: int) -> tuple[Recovery, float]:
     torch.set_num_threads(1)
     folder = Path(tvb_data.__file__).parent / "connectivity"
     weights = read_tvb_zip(folder / "connectivity_66.zip").weights
-    return recover(weights, named_model("reduced_wong_wang_tanh"), observables, seed)
+    started = time.process_time()
+    found = RECOVER[connectome](weights, named_model("reduced_wong_wang_tanh"), observables, seed)
+    return found, time.process_time() - started
 
 
 def done(path: Path) -> list[dict[str, str]]:
@@ -43,60 +60,93 @@ def done(path: Path) -> list[dict[str, str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path)
+    parser.add_argument("--connectome", nargs="+", choices=RECOVER, default=list(RECOVER))
+    parser.add_argument("--observables", nargs="+", choices=TITLES, default=list(TITLES))
     parser.add_argument("--subjects", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=1)
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     path = arguments.output / "recovery.csv"
-    known = {(row["observables"], int(row["seed"])) for row in done(path)}
-    for observables in OBSERVABLES:
-        seeds = [s for s in range(arguments.subjects) if (observables, s) not in known]
-        results = Parallel(arguments.jobs, return_as="generator")(
-            delayed(one)(observables, seed) for seed in seeds
-        )
-        for seed, result in zip(seeds, results, strict=True):
-            fresh = not path.exists()
-            with path.open("a", newline="") as file:
-                writer = csv.writer(file)
-                if fresh:
-                    writer.writerow(COLUMNS)
-                writer.writerow([observables, seed, *result.truth, *result.estimate])
+    known = {(row["connectome"], row["observables"], int(row["seed"])) for row in done(path)}
+    wanted = [
+        (connectome, observables, seed)
+        for connectome in arguments.connectome
+        for observables in arguments.observables
+        for seed in range(arguments.subjects)
+        if (connectome, observables, seed) not in known
+    ]
+    results = Parallel(arguments.jobs, return_as="generator")(delayed(one)(*key) for key in wanted)
+    for key, (result, seconds) in zip(wanted, results, strict=True):
+        fresh = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if fresh:
+                writer.writerow(COLUMNS)
+            writer.writerow([*key, round(seconds, 2), *result.truth, *result.estimate])
     report(done(path))
     draw(done(path), arguments.output / "recovery.png")
 
 
+def values(
+    rows: list[dict[str, str]], connectome: str, observables: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True and estimated values, ``(n_subjects, 4)``, and CPU seconds, of one set."""
+    chosen = [r for r in rows if (r["connectome"], r["observables"]) == (connectome, observables)]
+    true, found = (
+        np.array([[float(row[f"{kind}_{n}"]) for n in NAMES] for row in chosen])
+        for kind in ("true", "estimated")
+    )
+    return true, found, np.array([float(row["seconds"]) for row in chosen])
+
+
 def draw(rows: list[dict[str, str]], path: Path) -> None:
     """Estimated against true values: a diagonal where a parameter is determined, a cloud if not."""
-    figure = Figure(figsize=(12, 9), layout="constrained")
-    axes = figure.subplots(len(OBSERVABLES), len(NAMES), squeeze=False)
-    for observables, line in zip(OBSERVABLES, axes, strict=True):
-        chosen = [row for row in rows if row["observables"] == observables]
-        for name, axis in zip(NAMES, line, strict=True):
-            true = [float(row[f"true_{name}"]) for row in chosen]
-            found = [float(row[f"estimated_{name}"]) for row in chosen]
-            axis.loglog(true, found, ".", ms=5)
-            axis.axline((true[0], true[0]), (2 * true[0], 2 * true[0]), color="k", lw=0.8)
-            axis.set(xlabel=f"true {name} (nA)", ylabel="estimated", title=observables)
+    figure = Figure(figsize=(11, 10), layout="constrained")
+    axes = figure.subplots(len(TITLES), len(NAMES), sharex="col", squeeze=False)
+    for (observables, title), line in zip(TITLES.items(), axes, strict=True):
+        for column, (name, axis) in enumerate(zip(NAMES, line, strict=True)):
+            for connectome, look in LOOKS.items():
+                true, found, _ = values(rows, connectome, observables)
+                if len(true):
+                    label = f"connectome {connectome}"
+                    axis.scatter(
+                        true[:, column],
+                        found[:, column],
+                        s=16,
+                        lw=0.8,
+                        alpha=0.7,
+                        label=label,
+                        **look,
+                    )
+            axis.set(xscale="log", yscale="log")
+            axis.axline((1.0, 1.0), (2.0, 2.0), color="0.4", lw=0.8, zorder=0)
+            if line is axes[-1]:
+                axis.set_xlabel(f"true {name} (nA)")
+        line[0].set_ylabel(f"{title}\nestimated (nA)")
+    for axis, name in zip(axes[0], NAMES, strict=True):
+        axis.set_title(name)
+    axes[-1][0].legend(fontsize="small")
     figure.savefig(path, dpi=110)
 
 
 def report(rows: list[dict[str, str]]) -> None:
     """Print medians, and the share of subjects with all four within 10 % and 20 %."""
-    for observables in OBSERVABLES:
-        chosen = [row for row in rows if row["observables"] == observables]
-        if not chosen:
-            continue
-        true = np.array([[float(row[f"true_{n}"]) for n in NAMES] for row in chosen])
-        found = np.array([[float(row[f"estimated_{n}"]) for n in NAMES] for row in chosen])
-        error = np.abs(found / true - 1)
-        medians = ", ".join(
-            f"{n} {100 * m:.3g}" for n, m in zip(NAMES, np.median(error, 0), strict=True)
-        )
-        within = [100 * float((error < share).all(1).mean()) for share in (0.1, 0.2)]
-        print(
-            f"{observables}, {len(chosen)} subjects: median error % {medians}; "
-            f"all four within 10 %: {within[0]:.0f} %, within 20 %: {within[1]:.0f} %"
-        )
+    for connectome in RECOVER:
+        for observables in TITLES:
+            true, found, seconds = values(rows, connectome, observables)
+            if not len(true):
+                continue
+            error = np.abs(found / true - 1)
+            medians = ", ".join(
+                f"{n} {100 * m:.3g}" for n, m in zip(NAMES, np.median(error, 0), strict=True)
+            )
+            within = [100 * float((error < share).all(1).mean()) for share in (0.1, 0.2)]
+            each = ", ".join(f"{100 * m:.0f}" for m in (error < 0.1).mean(0))
+            print(
+                f"connectome {connectome}, {observables}, {len(true)} subjects: median error % "
+                f"{medians}; within 10 %: {each} %, all four {within[0]:.0f} %, within 20 % "
+                f"{within[1]:.0f} %; median {np.median(seconds):.1f} CPU s a subject"
+            )
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 A made-up subject is a jittered connectome with true values drawn over a range; its BOLD is
 simulated, with measurement noise. Estimation sees the observables alone, starts far from the truth
-and has no prior. Three sets are compared: functional connectivity alone; with the variance and the
-mean of BOLD; with mean states (rates), where the spectra of BOLD count as well.
+and has no prior. Sets are compared: functional connectivity alone; with the variance and the mean
+of BOLD; with the variance and mean states, from which mean rates follow; and the spectra of BOLD
+with mean states. The connectome is known here; `fitting.synthetic_connectome` fits it as well.
 
 Estimates from the linear noise approximation are biased, because noise moves the mean of a
 nonlinear system. Simulating at the estimate and estimating again shows the bias, and taking it off
@@ -23,115 +24,79 @@ import torch
 from numpy.typing import NDArray
 
 from fitting.balloon_response import BalloonResponse
-from fitting.coupling import Coupling
 from fitting.errors import ConfigurationError
-from fitting.integrate import simulate, start_state
-from fitting.keyed_noise import KeyedNoise
 from fitting.linear_noise import laplacian, linear_node, mode_spectrum
 from fitting.models.reduced_wong_wang import ReducedWongWang
-from fitting.operating_point import OperatingPoint, operating_point
-from fitting.time_grid import TimeGrid
+from fitting.operating_point import OperatingPoint
+from fitting.synthetic_brain import (
+    HIGH,
+    LOW,
+    Array,
+    Brain,
+    Recording,
+    jittered_connectome,
+    possible,
+    stay_possible,
+)
 
-Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 Observables = Literal["fc", "fc+variance+mean", "fc+variance+mean_state", "spectra+mean_state"]
 
-# Coordinates: log resting rate, log kappa, log g_EI, log g. Truths are drawn uniformly from these
-# ranges; starts are drawn from ranges twice as wide.
-NAMES = ("g", "g_EE", "g_IE", "g_EI")
-LOW = np.log([2.5, 0.0025, 0.10, 0.3])
-HIGH = np.log([5.0, 0.006, 0.20, 1.5])
 # The search ends a factor of 20 outside the range of the truths; where the data set no limit an
 # estimate would run away for ever.
 REACH = np.log(20.0)
 TOP_HZ = 0.2
 N_BINS = 32
-SETTLE_S = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """What is measured of a made-up subject.
+def frequency_bins(n_trs: int, tr_s: float) -> tuple[Array, Integers, Integers]:
+    """Bins of equal log width up to `TOP_HZ`; those without a frequency are left out.
 
-    Attributes:
-        bold: With measurement noise, ``(n_trs, n_regions)``.
-        mean_state: Mean of E and I over time and regions, from which mean rates follow.
-        tr_s: Repetition time.
-        noise_sd: Standard deviation of the measurement noise, which a scanner's noise scan gives.
-    """
-
-    bold: Array
-    mean_state: Array
-    tr_s: float
-    noise_sd: float
-
-
-def jittered_connectome(weights: Array, rng: np.random.Generator, spread: float = 0.2) -> Array:
-    """A subject's connectome: every connection raised by up to ``spread`` of the mean one.
+    A spectrum is smooth: averaging the periodogram within bins keeps the likelihood.
 
     Returns:
-        Symmetric, zero diagonal, Frobenius norm 1.
+        The frequencies of the scan, Hz, ``(n_frequencies,)``; the bin of each, -1 outside; and the
+        number of frequencies of each bin, ``(n_bins,)``.
     """
-    base = (weights + weights.T) / 2
-    np.fill_diagonal(base, 0.0)
-    jitter = rng.uniform(0, spread, base.shape)
-    raised = np.where(base > 0, base + (jitter + jitter.T) / 2 * base[base > 0].mean(), 0.0)
-    return np.asarray(raised / np.linalg.norm(raised))
+    frequency = np.asarray(np.fft.rfftfreq(n_trs, tr_s), np.float64)
+    inside = (frequency > 0) & (frequency < TOP_HZ)
+    edges = np.geomspace(frequency[inside][0], TOP_HZ, N_BINS + 1)
+    wide = np.clip(np.searchsorted(edges, frequency[inside], side="right") - 1, 0, N_BINS - 1)
+    _, narrow, count = np.unique(wide, return_inverse=True, return_counts=True)
+    bins = np.full(len(frequency), -1)
+    bins[inside] = narrow
+    return frequency, bins, count
 
 
-@dataclass(frozen=True, slots=True)
-class Brain:
-    """A network whose connectome is known and whose four parameters are sought.
+def bold_spectrum(
+    brain: Brain, point: OperatingPoint, x: Array, modes: torch.Tensor, frequency_hz: Array
+) -> tuple[Array, Array]:
+    """Density of BOLD in the connectome's modes and its slope along their eigenvalues.
 
-    Attributes:
-        weights: Connectome, ``(n_regions, n_regions)``.
-        model: The two-state model.
-        I_o: Background current, nA.
-        sigma: Noise amplitude, per sqrt(ms).
+    Returns:
+        Shapes ``(n_frequencies, n_modes)``, per Hz, without measurement noise.
     """
+    sigma = torch.tensor(brain.sigma, dtype=torch.float64)
+    parameters = point.parameters(torch.tensor(np.exp(x[3])), sigma)
+    node = linear_node(brain.model, torch.stack([point.E, point.I]), parameters)
+    density, slope = mode_spectrum(node, modes, frequency_hz)
+    response = BalloonResponse(float(point.E))(frequency_hz)[:, None]
+    return density.numpy() * response, slope.numpy() * response
 
-    weights: Array
-    model: ReducedWongWang
-    I_o: float = 0.382
-    sigma: float = 0.005
 
-    def point(self, x: Array) -> OperatingPoint:
-        """The operating point at coordinates ``x``."""
-        rate, kappa, g_EI = (float(v) for v in np.exp(x[:3]))
-        with torch.no_grad():
-            return operating_point(self.model, rate, kappa, g_EI, self.I_o)
+def mean_state_moments(
+    brain: Brain, point: OperatingPoint, duration_s: float
+) -> tuple[Array, Array]:
+    """Expected time averages of E and I, and the variance of their slow fluctuations.
 
-    def parameters(self, x: Array) -> dict[str, torch.Tensor]:
-        """The model's parameters at coordinates ``x``."""
-        sigma = torch.tensor(self.sigma, dtype=torch.float64)
-        return self.point(x).parameters(torch.tensor(np.exp(x[3])), sigma)
-
-    def weights_of(self, x: Array) -> Array:
-        """The four sought values, in the order of `NAMES`."""
-        p = self.parameters(x)
-        return np.array([float(p[name]) for name in NAMES])
-
-    def record(
-        self, x: Array, minutes: float, tr_s: float, seed: int, noise_share: float = 0.1
-    ) -> Recording:
-        """Simulate and measure; ``noise_share`` is the noise's SD over that of BOLD."""
-        n = len(self.weights)
-        point = self.point(x)
-        n_settle, n_trs = round(SETTLE_S / tr_s), round(60 * minutes / tr_s)
-        with torch.no_grad():
-            run = simulate(
-                self.model,
-                Coupling(torch.as_tensor(self.weights).float()),
-                self.parameters(x),
-                TimeGrid(dt_ms=5.0, tr_ms=1000 * tr_s),
-                n_settle + n_trs,
-                noise=KeyedNoise(seed, (0,)),
-                start=start_state(self.model, point.state(n).float()),
-            )
-        bold = run.bold[0, n_settle:].double().numpy()
-        states = run.mean_state[0, n_settle:].double().mean((0, 2)).numpy()
-        noise_sd = noise_share * float(bold.std(axis=0).mean())
-        rng = np.random.default_rng([seed, 1])
-        return Recording(bold + noise_sd * rng.standard_normal(bold.shape), states, tr_s, noise_sd)
+    A relative error of one part in a thousand is added: no rate is measured better.
+    """
+    e, c, d = float(point.e), float(point.b * point.g_IE), float(point.d)
+    n_means = 1e3 * duration_s * len(brain.weights)
+    variance_E = brain.sigma**2 * (1 + (c / e) ** 2) / float(point.kappa_per_ms) ** 2 / n_means
+    variance_I = (brain.sigma / e) ** 2 / n_means + (d / e) ** 2 * variance_E
+    rest = np.array([float(point.E), float(point.I)])
+    return rest, np.array([variance_E, variance_I]) + (1e-3 * rest) ** 2
 
 
 class Likelihood:
@@ -149,15 +114,10 @@ class Likelihood:
         self._modes = modes.clamp(min=0)
         bold = recording.bold - recording.bold.mean(0)
         n_trs = len(bold)
-        frequency = np.fft.rfftfreq(n_trs, recording.tr_s)
-        inside = (frequency > 0) & (frequency < TOP_HZ)
-        transformed = np.fft.rfft(bold @ vectors.numpy(), axis=0)[inside]
-        power = np.abs(transformed) ** 2 * recording.tr_s / n_trs
-        # A spectrum is smooth: averaging the periodogram within bins keeps the likelihood.
-        edges = np.geomspace(frequency[inside][0], TOP_HZ, N_BINS + 1)
-        bins = np.clip(np.searchsorted(edges, frequency[inside], side="right") - 1, 0, N_BINS - 1)
-        used, self._count = np.unique(bins, return_counts=True)
-        self._frequency = np.array([frequency[inside][bins == b].mean() for b in used])
+        frequency, bins, self._count = frequency_bins(n_trs, recording.tr_s)
+        power = np.abs(np.fft.rfft(bold @ vectors.numpy(), axis=0)) ** 2 * recording.tr_s / n_trs
+        used = range(len(self._count))
+        self._frequency = np.array([frequency[bins == b].mean() for b in used])
         self._power = np.array([power[bins == b].mean(0) for b in used])
         self._noise = recording.noise_sd**2 * recording.tr_s
         signal = float(bold.var(axis=0).mean()) - recording.noise_sd**2
@@ -176,20 +136,17 @@ class Likelihood:
             point = self._brain.point(x)
         except ConfigurationError:
             return barrier
-        sigma = torch.tensor(self._brain.sigma, dtype=torch.float64)
-        parameters = point.parameters(torch.tensor(np.exp(x[3])), sigma)
-        node = linear_node(self._brain.model, torch.stack([point.E, point.I]), parameters)
-        density, _ = mode_spectrum(node, self._modes, self._frequency)
-        response = BalloonResponse(float(point.E))
-        spectrum = density.numpy() * response(self._frequency)[:, None]
+        spectrum, _ = bold_spectrum(self._brain, point, x, self._modes, self._frequency)
         spectrum = spectrum + self._noise_density(spectrum)
         total = self._spectral_cost(spectrum)
         if self._observables == "fc+variance+mean":
             # The slow fluctuation of the mean over regions limits how well it is known.
             variance = spectrum[0, 0] / self._duration_s / len(self._modes)
-            total += 0.5 * (response.steady_bold() - self._mean_bold) ** 2 / variance
+            steady = BalloonResponse(float(point.E)).steady_bold()
+            total += 0.5 * (steady - self._mean_bold) ** 2 / variance
         elif self._observables.endswith("mean_state"):
-            total += self._mean_state_cost(point, float(np.exp(x[1])))
+            rest, spread = mean_state_moments(self._brain, point, self._duration_s)
+            total += float(0.5 * ((rest - self._mean_state) ** 2 / spread).sum())
         return float(total)
 
     def _noise_density(self, spectrum: Array) -> float:
@@ -208,19 +165,6 @@ class Likelihood:
         if self._observables == "fc":
             ratio = ratio / ((n_effective * ratio).sum() / n_effective.sum())
         return float((n_effective * (ratio - np.log(ratio))).sum())
-
-    def _mean_state_cost(self, point: OperatingPoint, kappa: float) -> float:
-        """Gaussian in the time averages of E and I, with the variance of their slow fluctuations.
-
-        A relative error of one part in a thousand is added: no rate is measured better.
-        """
-        e, c, d = float(point.e), float(point.b * point.g_IE), float(point.d)
-        n_means = 1e3 * self._duration_s * len(self._modes)
-        variance_E = self._brain.sigma**2 * (1 + (c / e) ** 2) / kappa**2 / n_means
-        variance_I = (self._brain.sigma / e) ** 2 / n_means + (d / e) ** 2 * variance_E
-        rest = np.array([float(point.E), float(point.I)])
-        variance = np.array([variance_E, variance_I]) + (1e-3 * rest) ** 2
-        return float(0.5 * ((rest - self._mean_state) ** 2 / variance).sum())
 
 
 def estimate(likelihood: Likelihood, starts: Array) -> Array:
@@ -326,39 +270,3 @@ def recover(
             again.append(estimate(Likelihood(brain, fake, observables), x[None]))
         x = stay_possible(brain, x, x + seen - np.mean(again, axis=0))
     return Recovery(brain.weights_of(truth), brain.weights_of(x))
-
-
-def possible(
-    brain: Brain,
-    low: Array,
-    high: Array,
-    n: int,
-    rng: np.random.Generator,
-    smallest_weight: float = 0.0,
-) -> Array:
-    """Coordinates drawn uniformly where an operating point exists, ``(n, 4)``.
-
-    Every weight of the point is at least ``smallest_weight``.
-    """
-    found: list[Array] = []
-    while len(found) < n:
-        x = rng.uniform(low, high)
-        try:
-            weights = brain.weights_of(x)
-        except ConfigurationError:
-            continue
-        if weights.min() >= smallest_weight:
-            found.append(x)
-    return np.array(found)
-
-
-def stay_possible(brain: Brain, old: Array, new: Array) -> Array:
-    """The new coordinates, or as far toward them as an operating point exists."""
-    for share in (1.0, 0.5, 0.25):
-        x = old + share * (new - old)
-        try:
-            brain.point(x)
-        except ConfigurationError:
-            continue
-        return np.asarray(x)
-    return old
