@@ -18,7 +18,10 @@ import numpy as np
 import torch
 import tvb_data
 from joblib import Parallel, delayed
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from fitting.loaders import read_tvb_zip
 from fitting.models import named_model
@@ -101,32 +104,42 @@ def values(
 
 def draw(rows: list[dict[str, str]], path: Path) -> None:
     """Estimated against true values: a diagonal where a parameter is determined, a cloud if not."""
-    figure = Figure(figsize=(11, 10), layout="constrained")
-    axes = figure.subplots(len(TITLES), len(NAMES), sharex="col", squeeze=False)
+    figure = Figure(figsize=(11, 11), layout="constrained")
+    axes = figure.subplots(len(TITLES), len(NAMES), squeeze=False)
     for (observables, title), line in zip(TITLES.items(), axes, strict=True):
-        for column, (name, axis) in enumerate(zip(NAMES, line, strict=True)):
-            for connectome, look in LOOKS.items():
-                true, found, _ = values(rows, connectome, observables)
-                if len(true):
-                    label = f"connectome {connectome}"
-                    axis.scatter(
-                        true[:, column],
-                        found[:, column],
-                        s=16,
-                        lw=0.8,
-                        alpha=0.7,
-                        label=label,
-                        **look,
-                    )
-            axis.set(xscale="log", yscale="log")
-            axis.axline((1.0, 1.0), (2.0, 2.0), color="0.4", lw=0.8, zorder=0)
-            if line is axes[-1]:
-                axis.set_xlabel(f"true {name} (nA)")
+        sets = {kind: values(rows, kind, observables)[:2] for kind in LOOKS}
         line[0].set_ylabel(f"{title}\nestimated (nA)")
-    for axis, name in zip(axes[0], NAMES, strict=True):
-        axis.set_title(name)
-    axes[-1][0].legend(fontsize="small")
+        for column, axis in enumerate(line):
+            parts = {kind: (t[:, column], f[:, column]) for kind, (t, f) in sets.items() if len(t)}
+            if parts:
+                scatter(axis, parts)
+    for top, bottom, name in zip(axes[0], axes[-1], NAMES, strict=True):
+        top.set_title(name)
+        bottom.set_xlabel(f"true {name} (nA)")
+    handles = [Line2D([], [], ls="", label=f"connectome {k}", **look) for k, look in LOOKS.items()]
+    handles.append(Line2D([], [], color="0.7", lw=6, label="within 10 %"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     figure.savefig(path, dpi=110)
+
+
+def scatter(axis: Axes, parts: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """One panel; values outside it are drawn on its edge."""
+    true, found = (np.concatenate(both) for both in zip(*parts.values(), strict=True))
+    low, high = true.min() / 1.1, 1.1 * true.max()
+    outside = ((found < low / 1.5) | (found > 1.5 * high)).any()
+    reach = 30.0 if outside else 1.2
+    bottom, top = low / reach, reach * high
+    ends = np.array([low, high])
+    axis.fill_between(ends, 0.9 * ends, 1.1 * ends, color="0.8", lw=0, zorder=0)
+    for kind, (x, y) in parts.items():
+        drawn = np.clip(y, 1.05 * bottom, top / 1.05)
+        axis.plot(x, drawn, ls="", ms=4, mew=0.8, alpha=0.7, clip_on=False, **LOOKS[kind])
+    axis.set(xscale="log", yscale="log", xlim=(low, high), ylim=(bottom, top))
+    for one_axis, span in ((axis.xaxis, high / low), (axis.yaxis, top / bottom)):
+        ticks = (1,) if span > 100 else (1, 2, 5) if span > 6 else (1, 1.5, 2, 3, 5)
+        one_axis.set_major_locator(LogLocator(subs=ticks))
+        one_axis.set_major_formatter("{x:g}")
+        one_axis.set_minor_formatter(NullFormatter())
 
 
 def report(rows: list[dict[str, str]]) -> None:

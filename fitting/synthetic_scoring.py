@@ -31,58 +31,17 @@ from fitting.synthetic import (
     mean_state_moments,
 )
 from fitting.synthetic_brain import HIGH, LOW, Array, Brain, Recording
+from fitting.uncertain_connectome import UncertainConnectome
 
-# A distribution on an interval has at most half its length as standard deviation, and connections
-# are off by up to a fifth of the mean one.
-ERROR_SD = 0.1
 # A step of the coordinates is held back as by a prior of this width about where the search stands;
 # it stands still in the end, so this moves no estimate, but what the data do not set stays put.
 STEP_SD = 0.5
 SMALL_STEP = 1e-4
 AT_BOUND = 1e-3
+# Steps smaller than this change the information by a few per cent: it is not computed again.
+NEAR = 0.05
 DIFFERENCE = 1e-4
 N_COORDINATES = 4
-
-
-class UncertainConnectome:
-    """A connectome known but for an error of each connection.
-
-    Errors have one size, in units of the mean connection, and an unknown mean: neither their
-    direction nor anything of the subject is known beforehand. Absent connections stay absent.
-
-    Args:
-        shared: The connectome that is known, ``(n_regions, n_regions)``.
-        error_sd: Standard deviation of the errors about their mean.
-    """
-
-    def __init__(self, shared: Array, error_sd: float = ERROR_SD):
-        symmetric = (shared + shared.T) / 2
-        self.rows, self.columns = np.nonzero(np.tril(symmetric, -1) > 0)
-        base = symmetric[self.rows, self.columns]
-        self.base = base / base.mean()
-        self.n_regions = len(shared)
-        self._precision = 1 / error_sd**2
-
-    def weights(self, errors: Array) -> Array:
-        """Symmetric, zero diagonal, Frobenius norm 1, ``(n_regions, n_regions)``."""
-        matrix = np.zeros((self.n_regions, self.n_regions))
-        matrix[self.rows, self.columns] = self.base + errors
-        matrix = matrix + matrix.T
-        return np.asarray(matrix / np.linalg.norm(matrix))
-
-    def slope(self, errors: Array) -> Array:
-        """Derivative of the normalised connections to the errors, ``(n_errors, n_errors)``."""
-        raw = self.base + errors
-        norm = np.sqrt(2) * np.linalg.norm(raw)
-        unit = raw / np.linalg.norm(raw)
-        return np.asarray((np.eye(len(raw)) - np.outer(unit, unit)) / norm)
-
-    def prior(self, errors: Array) -> tuple[float, Array, Array]:
-        """Minus the log prior with its gradient and its second derivative."""
-        deviation = errors - errors.mean()
-        second = np.eye(len(errors)) - 1 / len(errors)
-        value = 0.5 * self._precision * float(deviation @ deviation)
-        return value, self._precision * deviation, self._precision * second
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +80,19 @@ class Prediction:
     weights: Array
     means: Array
     mean_variances: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """Derivatives to the free coordinates.
+
+    Attributes:
+        values: Of the expected diagonals, ``(n_blocks, n_modes, n_free)``.
+        means: Of the expected means, ``(n_means, n_free)``.
+    """
+
+    values: Array
+    means: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,15 +163,17 @@ class JointScoring:
             ConfigurationError: If no operating point exists at the start.
         """
         now = Unknowns(np.append(start, 0.0), np.zeros(len(self._connectome.base)))
-        information = np.zeros((0, 0))
+        information, size = np.zeros((0, 0)), np.inf
         for _ in range(most_steps):
             here = self.predict(now)
             if here is None:
                 raise ConfigurationError(
                     "The search starts where no operating point exists; start it elsewhere."
                 )
-            gradient, information = self.score(now, here)
-            later = self._step(now, here, gradient, information)
+            slopes = self.coordinate_slopes(now.x, here)
+            if size > NEAR:
+                information = self.information(now, here, slopes)
+            later = self._step(now, here, self.gradient(now, here, slopes), information)
             size = float(np.abs(later.x - now.x).max())
             now = later
             if size < SMALL_STEP:
@@ -234,32 +208,38 @@ class JointScoring:
         total += 0.5 * float(((self._seen_means - there.means) ** 2 / frozen.mean_variances).sum())
         return total + self._connectome.prior(unknowns.errors)[0]
 
-    def score(self, unknowns: Unknowns, here: Prediction) -> tuple[Array, Array]:
-        """Gradient of `cost` at ``here`` and the information; errors first, coordinates last."""
+    def gradient(self, unknowns: Unknowns, here: Prediction, slopes: Slopes) -> Array:
+        """Gradient of `cost` with its weights at ``here``; errors first, coordinates last."""
         c = self._connectome
-        by_x, means_by_x = self._coordinate_slopes(unknowns.x, here)
         n = np.arange(c.n_regions)
         residual = here.vectors.T @ self._seen @ here.vectors
         residual[:, n, n] -= here.values
         ends = here.vectors[c.rows] - here.vectors[c.columns]
+        to_laplacian = (here.weights * here.slopes * residual).sum(0)
+        to_weights = ((ends @ to_laplacian) * ends).sum(1)
+        to_errors = c.prior(unknowns.errors)[1] - c.slope(unknowns.errors).T @ to_weights
+        to_x = np.einsum("gk,gk,gki->i", here.weights[:, n, n], residual[:, n, n], slopes.values)
+        to_x += slopes.means.T @ ((self._seen_means - here.means) / here.mean_variances)
+        return np.concatenate([to_errors, -to_x])
+
+    def information(self, unknowns: Unknowns, here: Prediction, slopes: Slopes) -> Array:
+        """Fisher information with the prior's; errors first, coordinates last."""
+        c = self._connectome
+        n = np.arange(c.n_regions)
+        ends = here.vectors[c.rows] - here.vectors[c.columns]
         low = np.tril_indices(c.n_regions)
         twice = np.where(low[0] == low[1], 1.0, 2.0)
         pairs = ends[:, low[0]] * ends[:, low[1]]
-        weighted = here.weights * here.slopes
-        to_pairs = twice * (weighted * residual).sum(0)[low]
-        between = (pairs * (twice * (weighted * here.slopes).sum(0)[low])) @ pairs.T
+        pairs *= np.sqrt(twice * (here.weights * here.slopes**2).sum(0)[low])
         slope = c.slope(unknowns.errors)
-        _, prior_gradient, prior_second = c.prior(unknowns.errors)
+        half = slope.T @ pairs
+        between = half @ half.T + c.prior(unknowns.errors)[2]
         diagonal = here.weights[:, n, n]
-        to_x = np.einsum("gk,gk,gki->i", diagonal, residual[:, n, n], by_x)
-        to_x += means_by_x.T @ ((self._seen_means - here.means) / here.mean_variances)
-        gradient = np.concatenate([prior_gradient - slope.T @ (pairs @ to_pairs), -to_x])
-        across = slope.T @ (ends**2 @ np.einsum("gk,gki->ki", weighted[:, n, n], by_x))
-        own = np.einsum("gk,gki,gkj->ij", diagonal, by_x, by_x, optimize=True)
-        own += (means_by_x.T / here.mean_variances) @ means_by_x
-        return gradient, np.block(
-            [[slope.T @ between @ slope + prior_second, across], [across.T, own]]
-        )
+        per_mode = np.einsum("gk,gki->ki", diagonal * here.slopes[:, n, n], slopes.values)
+        across = slope.T @ (ends**2 @ per_mode)
+        own = np.einsum("gk,gki,gkj->ij", diagonal, slopes.values, slopes.values, optimize=True)
+        own += (slopes.means.T / here.mean_variances) @ slopes.means
+        return np.block([[between, across], [across.T, own]])
 
     def _step(
         self, now: Unknowns, here: Prediction, gradient: Array, information: Array
@@ -311,7 +291,7 @@ class JointScoring:
             return np.array([BalloonResponse(float(point.E)).steady_bold()]), np.array([variance])
         return mean_state_moments(self._brain, point, self._duration_s)
 
-    def _coordinate_slopes(self, x: Array, here: Prediction) -> tuple[Array, Array]:
+    def coordinate_slopes(self, x: Array, here: Prediction) -> Slopes:
         """Derivatives of the expected diagonals and means to the free coordinates.
 
         One-sided differences, backward where forward there is no operating point: they only weigh
@@ -333,4 +313,4 @@ class JointScoring:
             density, _ = self._density(point, moved, here.modes)
             values.append((self._sums @ density - here.values) / shift)
             means.append((self._means(point, 1.0)[0] - here.means) / shift)
-        return np.stack(values, -1), np.stack(means, -1)
+        return Slopes(np.stack(values, -1), np.stack(means, -1))

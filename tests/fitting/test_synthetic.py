@@ -87,6 +87,16 @@ def test_fc_does_not_see_g_and_kappa_change_together_and_spectra_do(brain, recor
     assert spectra(together) - spectra(TRUTH) > 20.0
 
 
+def test_variance_and_mean_of_bold_do_not_see_g_EI_and_mean_states_do(brain, recording):
+    """Three numbers, the rate, kappa and g b / kappa, cannot set four; doubling g_EI with these
+    kept moves the log likelihood by less than the two units of a 95 % region."""
+    twice = TRUTH + np.array([0, 0, np.log(2), 0])
+    bold = Likelihood(brain, recording, "fc+variance+mean")
+    states = Likelihood(brain, recording, "fc+variance+mean_state")
+    assert abs(bold(twice) - bold(TRUTH)) < 2.0
+    assert states(twice) - states(TRUTH) > 20.0
+
+
 def test_fc_does_not_see_the_scale_of_bold(brain, recording):
     louder = Recording(
         3 * recording.bold, recording.mean_state, recording.tr_s, 3 * recording.noise_sd
