@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import ConfigurationError
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 from cosim.spiking.library import register_circuit
 
 # Order of the weights in the mechanism's NetCons.
