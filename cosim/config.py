@@ -29,6 +29,16 @@ def _default_monitors() -> dict[str, Monitor]:
     return {"temporal_average": Monitor(period_ms=1.0), "bold": Monitor(period_ms=2000.0)}
 
 
+class FeedbackInhibition(Section):
+    """Feedback inhibition control: J_i of each region such that all rest at one rate.
+
+    Attributes:
+        rate_hz: Excitatory rate at rest, Hz (Deco et al. 2014: 3).
+    """
+
+    rate_hz: Positive = 3.0
+
+
 class Brain(Section):
     """The mean-field network in TVB.
 
@@ -39,6 +49,7 @@ class Brain(Section):
         conduction_speed_mm_per_ms: Conduction speed, mm/ms.
         model: ``reduced_wong_wang_exc_inh`` (two states) or ``reduced_wong_wang`` (one).
         parameters: Parameters of the model by TVB's names, scalar or one value per region.
+        fic: Feedback inhibition control, which sets the model's J_i; None leaves it as given.
         dt_ms: Integration step, ms.
         noise: Standard deviation of additive noise per state variable, per sqrt(ms).
         initial: Initial value per state variable; omitted, the resting fixed point.
@@ -50,6 +61,7 @@ class Brain(Section):
     conduction_speed_mm_per_ms: Positive = 3.0
     model: str = "reduced_wong_wang_exc_inh"
     parameters: dict[str, PerRegion] = Field(default_factory=dict)
+    fic: FeedbackInhibition | None = None
     dt_ms: Positive = 0.1
     noise: dict[str, NonNegative] = Field(default_factory=dict)
     initial: dict[str, PerRegion] | None = None

@@ -16,6 +16,7 @@ from cosim.config import (
     Circuit,
     Correlation,
     Experiment,
+    FeedbackInhibition,
     Input,
     Limits,
     Monitor,
@@ -30,6 +31,7 @@ from cosim.registry import unknown_name
 _SECTIONS: dict[str, type[BaseModel]] = {
     "": Experiment,
     "brain": Brain,
+    "fic": FeedbackInhibition,
     "circuits": Circuit,
     "inputs": Input,
     "outputs": Output,

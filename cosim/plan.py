@@ -12,6 +12,7 @@ from cosim.clock import SyncClock, choose_window_steps, require_whole_steps
 from cosim.config import Experiment
 from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome, load_connectome
+from cosim.meanfield.feedback_inhibition import inhibition_for_rate
 from cosim.meanfield.models import ModelFamily, model_family
 from cosim.meanfield.monitors import check_monitor
 from cosim.meanfield.resting_state import rates_at, resting_state
@@ -21,6 +22,7 @@ from cosim.registry import unknown_name
 # Nothing bounds the window of a run without circuits; this keeps what it holds in memory small.
 _UNBOUNDED_WINDOW_MS = 100.0
 _DEFAULT_PARAMETERS = {"G": 0.2}
+_FIC_PRECISION_HZ = 1e-6
 _LARGEST_PARAMETER = 1e6
 
 
@@ -105,6 +107,10 @@ def plan(experiment: Experiment) -> Plan:
         problems.raise_if_any()
         raise AssertionError("unreachable: a missing part leaves a line")
     parameters = problems.attempt(lambda: _parameters(experiment, family, connectome))
+    if parameters is not None and brain.fic is not None:
+        given = parameters
+        J_i = problems.attempt(lambda: _controlled(experiment, family, given, connectome))
+        parameters = parameters if J_i is None else {**parameters, "J_i": J_i}
     sigma = problems.attempt(lambda: _sigma(experiment, family))
     problems.attempt(lambda: _check_initial(experiment, family, connectome))
     circuits = None
@@ -128,6 +134,7 @@ def plan(experiment: Experiment) -> Plan:
     clock = SyncClock(brain.dt_ms, window_steps, n_steps)
     result = Plan(experiment, connectome, family, parameters, sigma, circuits, clock)
     _check_resting_rates(result)
+    _check_controlled_rates(result)
     return result
 
 
@@ -182,6 +189,29 @@ def _parameters(
     return arrays
 
 
+def _controlled(
+    experiment: Experiment,
+    family: ModelFamily,
+    parameters: Mapping[str, NDArray[np.float64]],
+    connectome: Connectome,
+) -> NDArray[np.float64]:
+    """J_i by feedback inhibition control."""
+    assert experiment.brain.fic is not None
+    if "J_i" not in family.parameters:
+        raise ConfigurationError(
+            f"brain.fic: the model {family.name} has no J_i; use reduced_wong_wang_exc_inh, or "
+            f"remove fic."
+        )
+    if "J_i" in experiment.brain.parameters:
+        raise ConfigurationError(
+            "brain.fic sets J_i, and brain.parameters.J_i is given too; remove one of them."
+        )
+    model = family.build(parameters)
+    model.configure()
+    rate_hz = experiment.brain.fic.rate_hz
+    return inhibition_for_rate(model, connectome.weights, rate_hz, connectome.regions)
+
+
 def _sigma(experiment: Experiment, family: ModelFamily) -> NDArray[np.float64]:
     problems = [
         f"brain.noise: {unknown_name('state variable', name, family.gating)}"
@@ -234,6 +264,20 @@ def _check_resting_rates(result: Plan) -> None:
     if not np.isfinite(result.initial_rates_hz).all():
         raise ConfigurationError(
             "brain: the initial state gives rates that are not finite; check brain.parameters."
+        )
+
+
+def _check_controlled_rates(result: Plan) -> None:
+    """Beyond a critical G the network has other fixed points and may rest at one of those."""
+    brain = result.experiment.brain
+    if brain.fic is None or brain.initial:
+        return
+    R_e = result.initial_rates_hz[result.family.rates.index("R_e")]
+    if np.abs(R_e - brain.fic.rate_hz).max() > _FIC_PRECISION_HZ:
+        raise ConfigurationError(
+            f"brain.fic.rate_hz = {brain.fic.rate_hz:g}: the network rests at {R_e.min():.4g} to "
+            f"{R_e.max():.4g} Hz instead, as the wanted state is not the one it reaches from low "
+            f"activity; lower brain.parameters.G."
         )
 
 
