@@ -19,6 +19,7 @@ def test_omitted_keys_take_the_documented_values():
             "conduction_speed_mm_per_ms": 3.0,
             "model": "reduced_wong_wang_exc_inh",
             "parameters": {},
+            "fic": None,
             "dt_ms": 0.1,
             "noise": {},
             "initial": None,
