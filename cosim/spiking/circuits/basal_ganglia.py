@@ -9,7 +9,7 @@ from typing import Any
 from cosim.errors import ConfigurationError
 from cosim.registry import unknown_name
 from cosim.spiking.circuits.electrode import electrode
-from cosim.spiking.engine import netpyne_specs
+from cosim.spiking.interpreter import netpyne_specs
 from cosim.spiking.library import register_circuit
 
 _EXCITATORY = ("CxE", "STN", "Thl")
