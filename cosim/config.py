@@ -43,7 +43,8 @@ class Brain(Section):
     """The mean-field network in TVB.
 
     Attributes:
-        connectome: ``hagmann66``, ``tvb68``, ``tvb76`` (from tvb-data) or a TVB connectivity zip.
+        connectome: ``hagmann66``, ``tvb68``, ``tvb76``, ``tvb96`` (from tvb-data) or a TVB
+            connectivity zip; tvb96 has thalamus and basal ganglia.
         normalize: ``none`` leaves weights as stored, ``max`` makes the largest 1, ``region``
             is TVB's ``scaled_weights('region')``. The diagonal is always set to zero.
         conduction_speed_mm_per_ms: Conduction speed, mm/ms.

@@ -17,6 +17,7 @@ SHIPPED = {
     "hagmann66": "connectivity_66.zip",
     "tvb68": "connectivity_68.zip",
     "tvb76": "connectivity_76.zip",
+    "tvb96": "connectivity_96.zip",  # with thalamus and basal ganglia
 }
 
 
