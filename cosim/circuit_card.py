@@ -282,9 +282,9 @@ def _stimuli(net: Any, populations: Sequence[str]) -> Iterator[str]:
             for name in populations
             if any(matches(rule.get("conds") or {}, tags) for tags in cell_tags(net, name))
         ]
-        values = ", ".join(
-            f"{k} {v}" for k, v in source.items() if isinstance(v, int | float | str)
-        )
+        told = {k: v for k, v in source.items() if k not in ("label", "originalFormat")}
+        values = ", ".join(f"{k} {v}" for k, v in told.items() if isinstance(v, int | float | str))
+        values = f" ({values})" if values else ""
         where = (
             f" on {rule['synMech']}, weight {rule.get('weight', 1)}" if "synMech" in rule else ""
         )

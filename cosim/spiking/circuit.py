@@ -18,6 +18,7 @@ from cosim.spiking.chatter import quiet
 from cosim.spiking.interpreter import load_mechanisms, netpyne_specs
 from cosim.spiking.library import Builder, LibraryCircuit
 from cosim.spiking.library import circuits as circuits
+from cosim.spiking.sonata import is_sonata, read_sonata
 
 
 @dataclass(frozen=True)
@@ -209,6 +210,8 @@ def _from_json(name: str, path: Path) -> Circuit:
         raise ConfigurationError(
             f"Circuit {name!r}: {path} is not JSON: {_one_line(error)}."
         ) from error
+    if is_sonata(data):
+        return _as_circuit(name, read_sonata(name, path, data), {})
     params = data
     if isinstance(data, dict) and isinstance(data.get("net"), dict):
         params = data["net"].get("params")
