@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cosim.deliveries import connect
 from cosim.drives import Drive
 from cosim.keyed_random import compile_now
-from cosim.meanfield.monitors import build_monitors
+from cosim.meanfield.monitors import build_monitors, recorded
 from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import TvbParticipant
 from cosim.plan import Plan
@@ -68,9 +68,8 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
         build_monitors(periods_ms),
     )
     for name, period_ms in periods_ms.items():
-        # BOLD of a rate is a signal change too, without a unit.
-        units = ("1",) * len(plan.family.variables) if name == "bold" else None
-        recorder.declare_series(name, plan.family.variables, network.regions, period_ms, units)
+        variables, units = recorded(name, plan.family)
+        recorder.declare_series(name, variables, network.regions, period_ms, units)
     compile_now()
     both = layouts(plan)
     limits = plan.experiment.limits

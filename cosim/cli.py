@@ -1,5 +1,6 @@
 """The command line: run, check, fit, circuits, report."""
 
+import json
 import os
 import traceback
 from collections.abc import Iterator
@@ -88,6 +89,9 @@ def run(
         typer.Option("--output", "-o", help="Folder for results [results/NAME_OF_FILE]."),
     ] = None,
     set_: _Set = None,
+    fitted: Annotated[
+        Path | None, typer.Option("--fitted", help="Run in the brain of this fit.nc.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results in that folder.")
     ] = False,
@@ -103,7 +107,8 @@ def run(
         if not timeout > 0:
             raise ConfigurationError(f"--timeout = {timeout:g}: must be above 0 s.")
         directory = Path("results") / file.stem if output is None else output
-        experiment = load(file, set_ or ())
+        of_a_fit = [] if fitted is None else [f"brain.fitted={json.dumps(str(fitted.resolve()))}"]
+        experiment = load(file, [*(set_ or ()), *of_a_fit])
         from cosim.runner import run as run_experiment
 
         result = run_experiment(
@@ -126,7 +131,7 @@ def run(
 def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:
     run_s, build_s, duration_ms = (provenance[k] for k in ("run_s", "build_s", "duration_ms"))
     warnings = provenance["participants"].get("NEURON", {}).get("warnings", [])
-    lines = [*(f"Note: {warning}" for warning in warnings)]
+    lines = [f"Note: {line}" for line in (*provenance["notices"], *warnings)]
     clipped = provenance["participants"].get("TVB", {}).get("clipped_steps", {})
     if clipped:
         worst = max(clipped, key=clipped.get)

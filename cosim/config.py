@@ -3,7 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from cosim.clock import require_whole_steps
 from cosim.config_base import Fraction, NonNegative, PerRegion, Plain, Positive, Section
@@ -25,6 +30,10 @@ class Monitor(Section):
     period_ms: Positive
 
 
+# What a fitted brain brings and no key may overrule.
+_FITTED = ("connectome", "normalize", "model", "coupling")
+
+
 def _default_monitors() -> dict[str, Monitor]:
     return {"temporal_average": Monitor(period_ms=1.0), "bold": Monitor(period_ms=2000.0)}
 
@@ -43,23 +52,34 @@ class Brain(Section):
     """The mean-field network in TVB.
 
     Attributes:
+        fitted: The ``fit.nc`` that ``cosim fit`` wrote: connectome, model, parameters, noise, start
+            and coupling of one person; ``parameters``, ``noise`` and ``initial`` overrule it.
         connectome: ``hagmann66``, ``tvb68``, ``tvb76``, ``tvb96`` (from tvb-data) or a TVB
             connectivity zip; tvb96 has thalamus and basal ganglia.
         normalize: ``none`` leaves weights as stored, ``max`` makes the largest 1, ``region``
             is TVB's ``scaled_weights('region')``. The diagonal is always set to zero.
         conduction_speed_mm_per_ms: Conduction speed, mm/ms.
-        model: ``reduced_wong_wang_exc_inh`` (two states) or ``reduced_wong_wang`` (one).
+        coupling: ``additive``: regions feel ``sum_j C_ij S_j``; ``diffusive``: ``sum_j C_ij (S_j -
+            S_i)``. None: additive, or as fitted.
+        delays: ``tract``: length over speed; ``none``; or one delay for all connections, ms. None:
+            tract, or none for a fitted brain, as fits have none.
+        model: ``reduced_wong_wang_exc_inh`` (two states), ``reduced_wong_wang_tanh`` (the same with
+            squashed currents) or ``reduced_wong_wang`` (one state).
         parameters: Parameters of the model by TVB's names, scalar or one value per region.
         fic: Feedback inhibition control, which sets the model's J_i; None leaves it as given.
         dt_ms: Integration step, ms.
         noise: Standard deviation of additive noise per state variable, per sqrt(ms).
         initial: Initial value per state variable; omitted, the resting fixed point.
-        monitors: TVB monitors by name.
+        monitors: TVB monitors by name, and ``balloon``: BOLD as a fit defines it, from the gating
+            variable that regions feel.
     """
 
+    fitted: str | None = None
     connectome: str = "hagmann66"
     normalize: Literal["none", "max", "region"] = "none"
     conduction_speed_mm_per_ms: Positive = 3.0
+    coupling: Literal["additive", "diffusive"] | None = None
+    delays: Literal["tract", "none"] | Positive | None = None
     model: str = "reduced_wong_wang_exc_inh"
     parameters: dict[str, PerRegion] = Field(default_factory=dict)
     fic: FeedbackInhibition | None = None
@@ -71,9 +91,21 @@ class Brain(Section):
     @model_validator(mode="before")
     @classmethod
     def _connectome_as_text(cls, values: Any) -> Any:
-        if isinstance(values, dict) and isinstance(values.get("connectome"), Path):
-            return {**values, "connectome": str(values["connectome"])}
+        if isinstance(values, dict):
+            return {k: str(v) if isinstance(v, Path) else v for k, v in values.items()}
         return values
+
+    @model_validator(mode="after")
+    def _fitted_brings_its_own(self) -> "Brain":
+        brought = [name for name in _FITTED if name in self.model_fields_set]
+        if self.fitted is not None and brought:
+            raise ValueError(f"{brought[0]} comes from fitted = {self.fitted!r}; remove it.")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_it_may_be_written(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        unused = _FITTED if self.fitted is not None else ()
+        return {key: value for key, value in serialize(self).items() if key not in unused}
 
 
 class Synchronization(Section):

@@ -39,7 +39,7 @@ def run_here(
     with ExitStack() as closing:
         try:
             sides = _both_sides(planned, recorder, stopwatch, closing)
-            known = partial(facts, experiment, planned.clock.window_ms, started, 1)
+            known = partial(facts, planned, started, 1)
             if directory is not None:
                 write_provenance(directory, known())  # a killed run still says what it was
             with RunProgress(experiment.duration_ms, quiet) as progress:

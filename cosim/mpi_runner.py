@@ -100,7 +100,7 @@ def _run(
     participants: dict[str, Any] = {}
     with ExitStack() as closing:
         side = _side(world, planned, recorder, stopwatch, closing)
-        known = partial(facts, experiment, planned.clock.window_ms, started, world.layout.size)
+        known = partial(facts, planned, started, world.layout.size)
         if is_root:
             write_provenance(directory, known())  # a killed run still says what it was
         if side is not None:

@@ -13,8 +13,8 @@ from cosim.config import Experiment
 from cosim.drives import Drive, drives_of, input_problems, to_circuits, unknown_rates
 from cosim.errors import Problems
 from cosim.meanfield.connectome import Connectome
-from cosim.meanfield.models import ModelFamily
 from cosim.placement import common_dt, copies_of, placement_problems, regions_of
+from cosim.plan_brain import BrainPlan
 from cosim.signals import PacketLayout
 from cosim.spiking.circuit import load_circuit
 from cosim.spiking.compose import Composition, compose
@@ -50,26 +50,19 @@ class CircuitPlan:
     crossing: NDArray[np.bool_]
 
 
-def plan_circuits(
-    experiment: Experiment,
-    family: ModelFamily,
-    connectome: Connectome,
-    G: NDArray[np.float64] | float,
-    J_N: NDArray[np.float64] | float,
-) -> CircuitPlan:
+def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
     """Resolve the circuits of an experiment.
 
     Args:
         experiment: What to run; has at least one circuit.
-        family: The mean-field model.
-        connectome: The brain.
-        G: Global coupling, scalar, ``(1,)`` or ``(n_regions,)``.
-        J_N: Excitatory coupling of the model, nA, the same shapes.
+        brain: The mean field.
 
     Raises:
         ConfigurationError: With one line per mistake.
     """
     sections = list(experiment.circuits)
+    family, connectome = brain.family, brain.connectome
+    model = family.build(brain.parameters)
     problems = Problems()
     problems.lines += placement_problems(sections, connectome)
     loaded = [
@@ -118,8 +111,8 @@ def plan_circuits(
         family,
         connectome,
         composition,
-        np.atleast_1d(G),
-        np.atleast_1d(J_N),
+        np.asarray(model.G, dtype=np.float64),
+        np.asarray(model.J_N, dtype=np.float64),
         dt_brain_ms,
     )
     problems.lines += unknown_rates(drives, replaced, origin, family)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from cosim.config import Experiment
+from cosim.plan import Plan
 
 _PACKAGES = (
     "tvb-netpyne-cosim",
@@ -55,8 +55,7 @@ def git_commit(folder: Path) -> str | None:
 
 
 def facts(
-    experiment: Experiment,
-    window_ms: float,
+    planned: Plan,
     started: datetime,
     n_ranks: int,
     ranks: Sequence[Mapping[str, Any]] = (),
@@ -64,8 +63,7 @@ def facts(
     """Content of ``provenance.json``.
 
     Args:
-        experiment: What was run.
-        window_ms: Window that was used, ms.
+        planned: What was run.
         started: When the run began.
         n_ranks: Ranks of the run.
         ranks: At the end, one record per rank: ``rank``, ``side``, ``seconds`` per phase,
@@ -90,11 +88,13 @@ def facts(
     for record in ranks:
         for name, summary in record["participants"].items():
             participants.setdefault(name, summary)
+    experiment = planned.experiment
     return {
         "experiment": experiment.resolved(),
         "seed": experiment.seed,
         "duration_ms": experiment.duration_ms,
-        "window_ms": window_ms,
+        "window_ms": planned.clock.window_ms,
+        "notices": list(planned.brain.notices),
         "ranks": n_ranks,
         "versions": versions(),
         "git_commit": git_commit(Path(__file__).parent),

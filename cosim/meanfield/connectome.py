@@ -33,6 +33,8 @@ class Connectome:
         lengths_mm: Tract lengths, same shape, mm.
         centres_mm: Positions of the regions, shape ``(n_regions, 3)``, mm.
         speed_mm_per_ms: Conduction speed, mm/ms.
+        diffusive: Whether a region feels differences, ``sum_j C_ij (S_j - S_i)``, instead of
+            ``sum_j C_ij S_j``.
     """
 
     name: str
@@ -41,6 +43,14 @@ class Connectome:
     lengths_mm: NDArray[np.float64]
     centres_mm: NDArray[np.float64]
     speed_mm_per_ms: float
+    diffusive: bool = False
+
+    @property
+    def operator(self) -> NDArray[np.float64]:
+        """What turns the state of all regions, had it always been the same, into coupling."""
+        if not self.diffusive:
+            return self.weights
+        return self.weights - np.diag(self.weights.sum(axis=1))
 
     @property
     def n_regions(self) -> int:

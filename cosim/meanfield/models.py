@@ -50,6 +50,24 @@ def _exc_inh_rates(S, c, ae, be, de, wp, we, jn, ai, bi, di, wi, ji, g, lam, io,
     out[1] = _transfer(ai[0] * x - bi[0], di[0])
 
 
+@guvectorize([(float64[:],) * 22], "(n),(m)" + ",()" * 19 + "->(n)", nopython=True, cache=True)
+def _tanh(S, c, ae, be, de, ge, te, wp, we, jn, ai, bi, di, gi, ti, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
+    cc = g[0] * jn[0] * c[0]
+    x = np.tanh(wp[0] * jn[0] * S[0] - ji[0] * S[1] + we[0] * io[0] + cc + ie[0])
+    out[0] = -(S[0] / te[0]) + (1.0 - S[0]) * _transfer(ae[0] * x - be[0], de[0]) * ge[0]
+    x = np.tanh(jn[0] * S[0] - S[1] + wi[0] * io[0] + lam[0] * cc)
+    out[1] = -(S[1] / ti[0]) + _transfer(ai[0] * x - bi[0], di[0]) * gi[0]
+
+
+@guvectorize([(float64[:],) * 18], "(n),(m)" + ",()" * 15 + "->(n)", nopython=True, cache=True)
+def _tanh_rates(S, c, ae, be, de, wp, we, jn, ai, bi, di, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
+    cc = g[0] * jn[0] * c[0]
+    x = np.tanh(wp[0] * jn[0] * S[0] - ji[0] * S[1] + we[0] * io[0] + cc + ie[0])
+    out[0] = _transfer(ae[0] * x - be[0], de[0])
+    x = np.tanh(jn[0] * S[0] - S[1] + wi[0] * io[0] + lam[0] * cc)
+    out[1] = _transfer(ai[0] * x - bi[0], di[0])
+
+
 @guvectorize([(float64[:],) * 12], "(n),(m)" + ",()" * 9 + "->(n)", nopython=True, cache=True)
 def _one_state(S, c, a, b, d, gamma, tau, w, j, io, g, out):  # type: ignore[no-untyped-def]
     x = w[0] * j[0] * S[0] + io[0] + j[0] * (g[0] * c[0])
@@ -153,6 +171,30 @@ class ExcInhWithRates(_WithRates, ReducedWongWangExcInh):
         return _columns(_exc_inh_rates(_rows(S), _rows(c), *self._values(self._rate_names)))
 
 
+class TanhWithRates(ExcInhWithRates):
+    """The two-state model with tanh on both currents, as fitted by Griffiths, Wang et al. (2022).
+
+    Its parameters are TVB's; theirs are g = G J_N, g_EE = w_p J_N, g_IE = J_i and g_EI = J_N.
+
+    References:
+        Griffiths, Wang et al. (2022), doi:10.1101/2022.05.19.492664, eqs 4-13.
+    """
+
+    def dfun(
+        self,
+        x: NDArray[np.float64],
+        c: NDArray[np.float64],
+        local_coupling: float = 0.0,
+        **_: Any,
+    ) -> NDArray[np.float64]:
+        """Time derivative of S_e, S_i, shape ``(2, n_regions, 1)``, per ms."""
+        return _columns(_tanh(_rows(x), _rows(c), *self._values(self._drift_names)))
+
+    def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
+        """R_e, R_i for gating ``(2, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
+        return _columns(_tanh_rates(_rows(S), _rows(c), *self._values(self._rate_names)))
+
+
 class OneStateWithRate(_WithRates, ReducedWongWang):
     """The one-state model (Deco et al. 2013) with its rate R in Hz and a global coupling G.
 
@@ -253,20 +295,21 @@ class ModelFamily:
         return self.tvb_class(**arrays)
 
 
+_TWO_STATES: Mapping[str, Any] = {
+    "gating": ("S_e", "S_i"),
+    "rates": ("R_e", "R_i"),
+    "gates": {
+        "R_e": Gate("S_e", "tau_e", "gamma_e", saturating=True),
+        "R_i": Gate("S_i", "tau_i", "gamma_i", saturating=False),
+    },
+    "coupling": "S_e",
+}
+
 MODELS: dict[str, ModelFamily] = {
     family.name: family
     for family in (
-        ModelFamily(
-            "reduced_wong_wang_exc_inh",
-            ExcInhWithRates,
-            ("S_e", "S_i"),
-            ("R_e", "R_i"),
-            {
-                "R_e": Gate("S_e", "tau_e", "gamma_e", saturating=True),
-                "R_i": Gate("S_i", "tau_i", "gamma_i", saturating=False),
-            },
-            "S_e",
-        ),
+        ModelFamily("reduced_wong_wang_exc_inh", ExcInhWithRates, **_TWO_STATES),
+        ModelFamily("reduced_wong_wang_tanh", TanhWithRates, **_TWO_STATES),
         ModelFamily(
             "reduced_wong_wang",
             OneStateWithRate,

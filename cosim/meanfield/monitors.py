@@ -7,6 +7,8 @@ from tvb.simulator import monitors as tvb_monitors
 
 from cosim.clock import require_whole_steps, whole_steps
 from cosim.errors import ConfigurationError
+from cosim.meanfield.balloon import Balloon
+from cosim.meanfield.models import ModelFamily
 from cosim.registry import unknown_name
 
 MONITORS: dict[str, type[Any]] = {
@@ -14,6 +16,7 @@ MONITORS: dict[str, type[Any]] = {
     "subsample": tvb_monitors.SubSample,
     "temporal_average": tvb_monitors.TemporalAverage,
     "bold": tvb_monitors.Bold,
+    "balloon": Balloon,
 }
 
 # TVB's Bold averages over 4 ms before it convolves, and rounds that to whole steps.
@@ -47,6 +50,20 @@ def check_monitor(name: str, period_ms: float, dt_ms: float) -> list[str]:
             f"{_BOLD_INTERIM_MS:g}, such as 0.1."
         ]
     return []
+
+
+def recorded(name: str, family: ModelFamily) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """Variables that a monitor records, and their units where they are not the variables' own.
+
+    Args:
+        name: Monitor name.
+        family: The mean-field model.
+    """
+    if name == "balloon":
+        return (family.coupling,), ("1",)
+    # BOLD of a rate is a signal change too, without a unit.
+    units = ("1",) * len(family.variables) if name == "bold" else None
+    return family.variables, units
 
 
 def build_monitors(periods_ms: Mapping[str, float]) -> dict[str, Any]:

@@ -38,6 +38,12 @@ def tvb_connectivity(connectome: Connectome) -> Any:
     )
 
 
+def _coupling(connectome: Connectome) -> Any:
+    """TVB's coupling function: what arrives, or its difference to the region's own state."""
+    kind = coupling.Difference if connectome.diffusive else coupling.Linear
+    return kind(a=np.array([1.0]))
+
+
 class MeanFieldNetwork:
     """A Reduced Wong-Wang network in TVB that a caller advances in windows.
 
@@ -76,12 +82,12 @@ class MeanFieldNetwork:
         connectivity.set_idelays(dt_ms)
         model = family.build(parameters)
         model.configure()
-        self._initial = np.concatenate([initial, rates_at(model, connectome.weights, initial)])
+        self._initial = np.concatenate([initial, rates_at(model, connectome.operator, initial)])
         horizon = int(connectivity.idelays.max()) + 1
         self._tvb = _StartsAtZero(
             connectivity=connectivity,
             model=model,
-            coupling=coupling.Linear(a=np.array([1.0])),
+            coupling=_coupling(connectome),
             integrator=build_integrator(dt_ms, seed, sigma),
             monitors=tuple(self.monitors.values()),
             # The whole horizon: TVB fills what is missing with random numbers.
@@ -177,6 +183,7 @@ class MeanFieldNetwork:
                 if sampled is not None:
                     times.append(sampled[0])
                     values.append(np.array(sampled[1])[..., 0])
-            shape = (0, *states.shape[1:])
-            samples[name] = np.array(times, float), np.array(values) if values else np.empty(shape)
+            n_variables = 1 if name == "balloon" else states.shape[1]
+            empty = np.empty((0, n_variables, states.shape[2]))
+            samples[name] = np.array(times, float), np.array(values) if values else empty
         return samples

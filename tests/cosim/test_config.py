@@ -14,9 +14,12 @@ def test_omitted_keys_take_the_documented_values():
         "seed": 7,
         "duration_ms": 2000.0,
         "brain": {
+            "fitted": None,
             "connectome": "hagmann66",
             "normalize": "none",
             "conduction_speed_mm_per_ms": 3.0,
+            "coupling": None,
+            "delays": None,
             "model": "reduced_wong_wang_exc_inh",
             "parameters": {},
             "fic": None,

@@ -79,7 +79,7 @@ def test_parameters_may_differ_from_region_to_region():
         ),
         (
             cosim.Experiment(brain={"fic": {}, "model": "reduced_wong_wang"}),
-            "the model reduced_wong_wang has no J_i",
+            "solved for the model reduced_wong_wang_exc_inh, not reduced_wong_wang",
         ),
     ],
 )

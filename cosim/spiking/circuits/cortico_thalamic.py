@@ -88,9 +88,10 @@ def cortico_thalamic(
     References:
         Destexhe (2009), Self-sustained asynchronous irregular states and Up-Down states in
         thalamic, cortical and thalamocortical networks of nonlinear integrate-and-fire neurons, J
-        Comput Neurosci 27:493-506, doi:10.1007/s10827-009-0164-4; membrane, synapses, cortical wiring
-        and spike mechanism as in its author's programs (ModelDB 126466), which have no thalamus:
-        connection probabilities with and within thalamus are those of published replications.
+        Comput Neurosci 27:493-506, doi:10.1007/s10827-009-0164-4; membrane, synapses, cortical
+        wiring and spike mechanism as in its author's programs (ModelDB 126466), which have no
+        thalamus: connection probabilities with and within thalamus are those of published
+        replications.
     """
     _check(size, adaptation_nA, local_delay_ms, thalamocortical_delay_ms)
     specs = netpyne_specs()
