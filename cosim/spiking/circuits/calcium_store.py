@@ -31,11 +31,12 @@ SERCA_MM = 1e-4  # k3
 D1, D2, D3, D5 = 1.3e-4, 1.049e-3, 9.434e-4, 8.234e-5  # dissociation constants
 A2 = 0.2  # binding of calcium to the inhibiting site, per mM and ms
 
-REST_MM = 5e-5  # calcium at rest without IP3
+REST_MM = 5e-5  # calcium at rest without IP3, which sets the constant entry
 BY_IP3_MM = 4e-4  # how much higher it rests at saturating IP3: v6 / k1
 HALF_IP3_MM = 1e-3  # k2
 PUMP_PER_S = 2.0  # free calcium decays in 0.5 s
 
+# A choice, not from a paper: it binds 15 times what is free, and hardly saturates.
 BUFFER_MM = 0.15
 BUFFER_HALF_MM = 0.01
 BINDING = 100.0  # per mM and ms; fast beside everything else
