@@ -41,11 +41,7 @@ def experiment(ip3_um: float, seconds: float) -> cosim.Experiment:
                 regions=[REGION],
                 parameters={"ip3_mM": ip3_um * 1e-3},
                 dt_ms=0.1,
-                inputs=[
-                    cosim.Input(to="E", trains_per_source=1, weight_uS=0.13),
-                    cosim.Input(to="I", trains_per_source=2, weight_uS=0.095),
-                ],
-            )
+            )  # its inputs and outputs are those that the circuit is registered with
         ],
     )
 

@@ -3,12 +3,10 @@
 import pytest
 
 import cosim
-from cosim.spiking.circuit import circuits
 
 
 def run(duration_ms, **levels_mM):
-    """One region per keyword, with its level of IP3."""
-    inputs = [cosim.Input.model_validate(dict(item)) for item in circuits["calcium_sk"].inputs]
+    """One region per keyword, with its level of IP3; inputs and outputs are the circuit's own."""
     experiment = cosim.Experiment(
         duration_ms=duration_ms,
         brain=cosim.Brain(parameters={"G": 0.2}, noise={"S_e": 0.001, "S_i": 0.001}),
@@ -18,7 +16,6 @@ def run(duration_ms, **levels_mM):
                 regions=[region],
                 parameters={"ip3_mM": ip3_mM},
                 dt_ms=0.1,
-                inputs=inputs,
             )
             for region, ip3_mM in levels_mM.items()
         ],
