@@ -19,6 +19,9 @@ SHIPPED = {
     "tvb76": "connectivity_76.zip",
     "tvb96": "connectivity_96.zip",  # with thalamus and basal ganglia
 }
+# Files whose rows are sources. Read as TVB reads them, the striatum of these would project to 33
+# cortical regions and hear none, the pallidum to the striatum, and the thalamus to the pallidum.
+_ROWS_ARE_SOURCES = ("tvb96",)
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,8 @@ def load_connectome(name: str, normalize: str, speed_mm_per_ms: float, base: Pat
             f"brain.connectome = {name!r}: is not a TVB connectivity zip ({reason}); it holds "
             f"weights.txt, tract_lengths.txt and centres.txt."
         ) from None
+    if name in _ROWS_ARE_SOURCES:
+        weights, lengths = weights.T.copy(), lengths.T.copy()
     if weights.ndim == 2 and weights.shape[0] == weights.shape[1]:
         np.fill_diagonal(weights, 0.0)
     _check(name, labels, weights, lengths)

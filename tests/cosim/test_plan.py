@@ -193,7 +193,7 @@ def test_a_region_replaced_by_two_circuits_is_refused(problems):
 
 def test_a_missing_connectome_file_is_named_with_what_is_shipped(problems, tmp_path):
     (line,) = problems(connectome="none.zip")
-    assert "Known: hagmann66, tvb68, tvb76" in line
+    assert "Known: hagmann66, tvb68, tvb76, tvb96." in line
     assert f"No file '{tmp_path / 'none.zip'}'" in line
 
 

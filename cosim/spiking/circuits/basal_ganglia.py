@@ -15,6 +15,9 @@ from cosim.spiking.library import register_circuit
 _EXCITATORY = ("CxE", "STN", "Thl")
 _CORTEX = ("CxE", "CxI")
 _DT_MS = 0.1
+# One step. On several ranks NEURON refuses a delay that is not longer than its step; this one
+# arrives in the same step.
+_DELAY_MS = 0.1001
 _SENDS_AT_MV = 10.0
 _FITTED_CELLS = 200
 _FEWEST_CELLS = 20
@@ -186,8 +189,8 @@ def basal_ganglia(
                 "preConds": {"pop": pre},
                 "postConds": {"pop": post},
                 "probability": fitted[column],
-                "weight": fitted[column + 1] * _FITTED_CELLS / cells,
-                "delay": _DT_MS,
+                "weight": fitted[column + 1] * (_FITTED_CELLS / cells),
+                "delay": _DELAY_MS,
                 "synMech": "ampa" if pre in _EXCITATORY else "gaba",
             }
     config = specs.SimConfig()
