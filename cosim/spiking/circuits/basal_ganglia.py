@@ -88,19 +88,26 @@ _CONNECTIONS = {
 }
 
 
-# Where an experiment names none: the rest of the brain drives striatum and cortex by spikes of the
-# strength of a cortical cell's; what the brain feels is an excitatory rate where there is one.
-_INPUTS = (
-    {"to": "dSN", "receptor": "ampa", "coupling": "aggregated", "weight_uS": 0.00948},
-    {"to": "iSN", "receptor": "ampa", "coupling": "aggregated", "weight_uS": 0.011297},
-    {"to": "CxE", "receptor": "ampa", "coupling": "aggregated", "weight_uS": 0.00948},
+# Where an experiment names none: see examples/basal_ganglia_in_the_brain.yaml, whose brain has
+# normalize: region and G 0.2. A cell here rests at 16 to 36 Hz, a region of the mean field at 3 to
+# 4 Hz; the weights of the outputs make a replaced region felt as before while it rests.
+_INPUTS = tuple(
+    {
+        "from": "R_e",
+        "to": population,
+        "receptor": "ampa",
+        "coupling": "aggregated",
+        "rate_scale": 500.0,
+        "weight_uS": weight,
+    }
+    for population, weight in (("dSN", 0.00948), ("iSN", 0.011297), ("CxE", 0.00948))
 )
 _OUTPUTS = (
-    {"from": "CxE", "to": "R_e"},
-    {"from": "CxI", "to": "R_i"},
-    {"from": "Thl", "to": "R_e"},
-    {"from": "STN", "to": "R_e"},
-    {"from": ["dSN", "iSN"], "to": "R_e"},
+    {"from": {"CxE": 0.2}, "to": "R_e"},
+    {"from": {"CxI": 0.12}, "to": "R_i"},
+    {"from": {"Thl": 0.15}, "to": "R_e"},
+    {"from": {"STN": 0.1}, "to": "R_e"},
+    {"from": {"dSN": 0.1, "iSN": 0.1}, "to": "R_e"},
 )
 
 
