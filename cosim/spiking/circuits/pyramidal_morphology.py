@@ -49,6 +49,18 @@ _AXON_NAT = {"hillock": 9512.289205, "iseg": 13326.766938}
     "doi:10.1016/j.jneumeth.2012.04.006 (pyramidal cell); Pospischil et al. 2008, Biol Cybern, "
     "doi:10.1007/s00422-008-0263-8 (interneuron)",
     mechanisms=Path(__file__).parent / "mechanisms" / "pyramidal_morphology",
+    inputs=(
+        {
+            "from": "R_e",
+            "to": "E",
+            "receptor": "exc",
+            "trains_per_source": 1,
+            "weight_uS": 0.2,
+            "where": {"sec": ["basal", "apical", "tuft"]},
+        },
+        {"from": "R_e", "to": "I", "receptor": "exc", "trains_per_source": 2, "weight_uS": 0.15},
+    ),
+    cpu_s_per_s=1.5,
 )
 def pyramidal_morphology(cells: int = 40, recurrent_excitation: float = 1.0) -> Any:
     """A small patch of layer 5 whose pyramidal cells have dendrites.

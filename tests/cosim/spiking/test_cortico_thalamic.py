@@ -203,7 +203,7 @@ def test_the_whole_network_with_weak_adaptation_never_falls_silent(in_regions, l
     [
         ({"size": 0.05}, r"size = 0.05 is not a number >= 0.1"),
         ({"adaptation_nA": -0.1}, r"adaptation_nA = -0.1 is not a finite number >= 0"),
-        ({"local_delay_ms": 0.05}, r"local_delay_ms = 0.05 is not a number >= 0.1 ms"),
+        ({"local_delay_ms": 0.1}, r"local_delay_ms = 0.1 is not a number > 0.1 ms, .*0.11 or more"),
         ({"thalamocortical_delay_ms": math.inf}, r"thalamocortical_delay_ms = inf is not"),
     ],
 )
