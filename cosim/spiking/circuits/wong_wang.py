@@ -50,9 +50,10 @@ def wong_wang(
     w_p: float = 1.4,
     J_N: float = 0.15,
     I_o: float = 0.382,
-    offset_E_nA: float = 0.00098,
+    offset_E_nA: float = 0.00075,
     offset_I_nA: float = -0.0029,
-    kappa_kHz_per_nA: float = 4.3,
+    kappa_kHz_per_nA: float = 3.96,
+    bend_per_nA: float = 2.8,
     delay_ms: float = 1.0,
     S_E_start: float = 0.1648,
 ) -> Any:
@@ -66,7 +67,8 @@ def wong_wang(
 
     From the brain it takes, unless an experiment names inputs, the coupling current
     I_c = G J_N sum_j C_ij S_j(t - tau_ij) in nA: the variable ``I_c`` of E, which adds
-    ``kappa_kHz_per_nA`` times it (and .971, as every current into E) to the background's rate.
+    ``kappa_kHz_per_nA`` times it (and .971, as every current into E) to the background's rate,
+    and a little more (``bend_per_nA``).
     Spikes from elsewhere reach the receptors ``ampa`` (2 ms, 0 mV), ``nmda`` (100 ms with the gate
     above and the magnesium block, 0 mV) and ``gaba`` (10 ms, -70 mV), with weights in uS. Two more,
     ``nmda_nA`` and ``gaba_nA``, are the network's own, with weights in nA per unit of gate.
@@ -90,7 +92,9 @@ def wong_wang(
         I_o: External current of the mean field, nA; I gets .7 of it.
         offset_E_nA: Current into each E cell that the calibration found, nA.
         offset_I_nA: The same of I, nA.
-        kappa_kHz_per_nA: Background spikes for a coupling current, kHz/nA.
+        kappa_kHz_per_nA: Background spikes for a weak coupling current, kHz/nA.
+        bend_per_nA: By what part kappa grows per nA of coupling current: a depolarised cell gets
+            less from a spike.
         delay_ms: Delay of the network's own connections, ms.
         S_E_start: Gate of the network's own excitatory synapses at the start, which takes 100 ms
             and more to change; the mean field's rest without coupling. Give the S_E at which the
@@ -110,6 +114,7 @@ def wong_wang(
         *_size_problems("n_excitatory", n_excitatory, "in_degree_excitatory", in_degree_excitatory),
         *_size_problems("n_inhibitory", n_inhibitory, "in_degree_inhibitory", in_degree_inhibitory),
         *_value_problems(0.0, J_i=J_i, w_p=w_p, J_N=J_N, kappa_kHz_per_nA=kappa_kHz_per_nA),
+        *_value_problems(0.0, bend_per_nA=bend_per_nA),
         *_value_problems(I_o=I_o, offset_E_nA=offset_E_nA, offset_I_nA=offset_I_nA),
         *_value_problems(0.1, delay_ms=delay_ms),
         *_value_problems(0.0, 1.0, S_E_start=S_E_start),
@@ -127,7 +132,8 @@ def wong_wang(
     for name, n_cells in (("E", n_excitatory), ("I", n_inhibitory)):
         # Spikes that open less are more to the nA: for a mean field with lambda > 0.
         per_nA = kappa * _CELLS["E"]["g_bg"] / _CELLS[name]["g_bg"]
-        own = {"I_0": constant_nA[name], "kappa": per_nA, "s_nmda_0": S_E_start}
+        own = {"I_0": constant_nA[name], "kappa": per_nA, "bend": bend_per_nA}
+        own["s_nmda_0"] = S_E_start
         net_params.cellParams[name] = _cell(name, own)
         net_params.popParams[name] = {"cellType": name, "numCells": n_cells}
     for pre, post, current_nA in (

@@ -290,13 +290,15 @@ def test_every_cell_and_seed_has_a_stream_of_its_own(make_cell, simulate):
     assert np.abs(between).max() < 4 / math.sqrt(n[0].size)
 
 
-def test_coupling_current_adds_to_the_rate(make_cell, simulate):
-    """kappa 4 kHz/nA and 0.25 nA are 1 kHz; the counts are those of that rate, number by number."""
-    one = make_cell(nu_bg=1.0, I_c=0.25, kappa=4.0, gid=2)
-    other = make_cell(nu_bg=2.0, gid=2)
-    silent = make_cell(nu_bg=1.0, I_c=-1.0, kappa=4.0, gid=2)  # a rate below zero is none
+@pytest.mark.parametrize(("bend", "rate_kHz"), [(0.0, 2.0), (2.0, 2.5)])
+def test_coupling_current_adds_to_the_rate(make_cell, simulate, bend, rate_kHz):
+    """4 kHz/nA times 0.25 nA are 1 kHz, and 1.5 kHz with 2 * 0.25 more; number by number."""
+    one = make_cell(nu_bg=1.0, I_c=0.25, kappa=4.0, bend=bend, gid=2)
+    other = make_cell(nu_bg=rate_kHz, gid=2)
+    silent = make_cell(nu_bg=1.0, I_c=-1.0, kappa=4.0, bend=bend, gid=2)  # below zero is none
     x_one, x_other, x_silent = simulate(200.0, 0.1, one._ref_x, other._ref_x, silent._ref_x)
-    np.testing.assert_array_equal(x_one, x_other)
+    np.testing.assert_array_equal(counts(x_one, 0.1), counts(x_other, 0.1))
+    assert counts(x_one, 0.1).sum() > 300
     assert not counts(x_silent, 0.1).any()
 
 
