@@ -190,6 +190,9 @@ def _cell(net: Any, population: str) -> str:
     if own is not None:
         return f"{names} ({own[1].get('mod', own[0])})"
     inside = dict.fromkeys(str(m) for s in sections.values() for m in s.get("mechs") or {})
+    for section in sections.values():
+        points = (section.get("pointps") or {}).values()
+        inside |= dict.fromkeys(str(point.get("mod")) for point in points)
     count = f"{len(sections)} section{'s' * (len(sections) > 1)}"
     return f"{names} ({count}: {', '.join(inside) or 'passive'})"
 

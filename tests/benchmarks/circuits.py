@@ -30,6 +30,21 @@ BALANCED_INPUTS = [
 ]
 
 
+# Circuits over several regions: the brain, and the region of each population. Hagmann's connectome
+# is of cortex alone, so the basal ganglia are placed there for their cost, not for their rates.
+PLACED = {
+    "cortico_thalamic": (
+        {"connectome": "tvb96", "normalize": "region"},
+        {"CxE": "RM-S1_R", "CxI": "RM-S1_R", "TC": "TM-OP_R", "RE": "TM-OP_R"},
+    ),
+    "basal_ganglia": (
+        {},
+        {"CxE": "rPCUN", "CxI": "rPCUN", "Thl": "rCUN", "dSN": "rPCAL", "iSN": "rPCAL",
+         "STN": "rLING", "GPe": "rLING", "GPi": "rLING"},
+    ),
+}  # fmt: skip
+
+
 def peak_mb():
     """Largest memory of this process so far, MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -110,15 +125,16 @@ def in_the_brain(name, order, duration_ms):
     NeuronEngine.advance = timed
     inputs = BALANCED_INPUTS if name in ("balanced_ei", "constant") else None
     circuit = circuit_of(name, order)
+    brain, populations = PLACED.get(name, ({}, None))
     section = cosim.Circuit(
         circuit=balanced_at_constant_in_degree if name == "constant" else name,
-        regions=[REGION],
         parameters={} if order is None else {"order": order},
         dt_ms=step_of(circuit),
+        **({"regions": [REGION]} if populations is None else {"populations": populations}),
         **({} if inputs is None else {"inputs": inputs}),
     )
-    dt_ms = 0.1 if abs(0.1 / step_of(circuit) - round(0.1 / step_of(circuit))) < 1e-9 else None
-    brain = {} if dt_ms else {"dt_ms": step_of(circuit)}
+    if abs(0.1 / step_of(circuit) - round(0.1 / step_of(circuit))) > 1e-9:
+        brain = {**brain, "dt_ms": step_of(circuit)}
     before_mb = peak_mb()
     result = cosim.run(
         cosim.Experiment(

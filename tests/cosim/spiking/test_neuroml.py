@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -106,6 +107,27 @@ class TestNetwork:
             apart_ms.append(abs([t for t, gid in spikes if gid == 0][3] - times[3]))
         assert apart_ms[0] < 0.5
         assert apart_ms[1] < 0.2 * apart_ms[0]
+
+    def test_point_cells_fire_as_the_equation_says(self, tmp_path, in_regions, build, run):
+        """tau = 20 ms, .4 nA lifts -60 to -52 mV: 20 ln(8/3) = 19.62 ms to -55 mV from rest at
+        30 ms, then 20 ln(13/3) = 29.33 ms from the reset at -65 mV. Steps of .05 ms, and the
+        reset is seen a step later, so within .1 ms each.
+        """
+        (tmp_path / "iaf.net.nml").write_text(
+            '<neuroml xmlns="http://www.neuroml.org/schema/neuroml2" id="points">'
+            '<iafCell id="point20ms" leakReversal="-60mV" thresh="-55mV" reset="-65mV" C="1.0nF" '
+            'leakConductance="0.05uS"/><pulseGenerator id="push" delay="30ms" duration="200ms" '
+            'amplitude="0.4nA"/><network id="n"><population id="P" component="point20ms" size="2"/>'
+            '<inputList id="i" component="push" population="P">'
+            '<input id="0" target="../P[1]" destination="synapses"/></inputList></network></neuroml>'
+        )
+        engine = build(in_regions(load_circuit("iaf.net.nml", {}, tmp_path), "r"), dt_ms=0.05)
+        engine.initialize()
+        spikes, _, _ = run(engine, 1200)
+        times = [t for t, gid in spikes if gid == 1]
+        assert {gid for _, gid in spikes} == {1}
+        assert times[0] == pytest.approx(49.62, abs=0.1)
+        assert [b - a for a, b in pairwise(times)] == pytest.approx([29.33, 29.33], abs=0.1)
 
     @pytest.mark.parametrize(
         ("change", "message"),
