@@ -1,8 +1,8 @@
 """NetPyNE's connections by probability, without a step of Python for every pair of cells.
 
 For each pair of cells NetPyNE draws a number, keeps it in a dictionary and compares it in a loop.
-Of 10,000 cells that is 1e8 pairs, more than 10 GB and several minutes, for a network that has
-1.5e5 synapses. The draw and the comparison are the same here, for blocks of pairs at a time; only
+Of 10,000 cells that is 1e8 pairs, gigabytes and minutes, for a network that may have 1.5e5
+synapses. The draw and the comparison are the same here, for blocks of pairs at a time; only
 pairs that are joined cost Python time. The connections, and their order, are NetPyNE's own.
 """
 

@@ -64,7 +64,7 @@ def test_sizes_scale_with_the_parameters():
 
 def test_arguments_come_with_their_value_and_their_docstring():
     parameters = card("balanced_ei", order=50).parameters
-    assert list(parameters) == ["order", "recurrent_excitation"]
+    assert list(parameters)[:2] == ["order", "recurrent_excitation"]
     assert parameters["order"][0] == 50
     assert parameters["order"][1].startswith("Size: round(1.2 * order) excitatory")
     assert parameters["recurrent_excitation"][0] == 0.35

@@ -35,6 +35,7 @@ _CELLS = {
     paper="Bragin et al., Interfacing biophysical circuits with whole-brain networks using The "
     "Virtual Brain and NetPyNE (poster); cell: regular_spiking: Pospischil et al. 2008, Biol "
     "Cybern, doi:10.1007/s00422-008-0263-8",
+    cpu_s_per_s=0.28,
 )
 def balanced_ei(order: int = 100, recurrent_excitation: float = 0.35, cell: str = "hh") -> Any:
     """Sparsely connected E and I cells whose only drive is what they are given.

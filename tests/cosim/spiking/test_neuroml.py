@@ -115,11 +115,14 @@ class TestNetwork:
         """
         (tmp_path / "iaf.net.nml").write_text(
             '<neuroml xmlns="http://www.neuroml.org/schema/neuroml2" id="points">'
-            '<iafCell id="point20ms" leakReversal="-60mV" thresh="-55mV" reset="-65mV" C="1.0nF" '
-            'leakConductance="0.05uS"/><pulseGenerator id="push" delay="30ms" duration="200ms" '
-            'amplitude="0.4nA"/><network id="n"><population id="P" component="point20ms" size="2"/>'
+            '<iafCell id="point20ms" leakReversal="-60mV" thresh="-55mV" reset="-65mV" C="1nF" '
+            'leakConductance="0.05uS"/>'
+            '<pulseGenerator id="push" delay="30ms" duration="200ms" '
+            'amplitude="0.4nA"/><network id="n">'
+            '<population id="P" component="point20ms" size="2"/>'
             '<inputList id="i" component="push" population="P">'
-            '<input id="0" target="../P[1]" destination="synapses"/></inputList></network></neuroml>'
+            '<input id="0" target="../P[1]" destination="synapses"/></inputList>'
+            "</network></neuroml>"
         )
         engine = build(in_regions(load_circuit("iaf.net.nml", {}, tmp_path), "r"), dt_ms=0.05)
         engine.initialize()
