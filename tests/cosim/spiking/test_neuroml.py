@@ -155,3 +155,41 @@ class TestNetwork:
         load("ei.net.nml")
         monkeypatch.setattr(neuroml, "_convert", lambda *_: sys.exit("written again"))
         load("ei.net.nml")
+
+    @pytest.mark.parametrize(
+        ("part", "message"),
+        [
+            (
+                '<electricalProjection id="gaps" presynapticPopulation="P" '
+                'postsynapticPopulation="P"><electricalConnection id="0" preCell="0" postCell="1" '
+                'synapse="gj"/></electricalProjection>',
+                "'gaps' is of kind electricalProjection; only chemical synapses",
+            ),
+            (
+                '<population id="poisson" component="clock" size="2"/>',
+                "population 'poisson' is made of spike sources, which are not read",
+            ),
+            (
+                '<inputList id="noise" component="poissonInput" population="P">'
+                '<input id="0" target="../P[1]" destination="synapses"/></inputList>',
+                "input 'noise' draws random spikes",
+            ),
+            ("", "by Java, which was not found; install it"),
+        ],
+    )
+    def test_what_is_not_translated_is_refused_in_one_line(
+        self, tmp_path, monkeypatch, part, message
+    ):
+        monkeypatch.setattr(neuroml.shutil, "which", lambda name: None)
+        (tmp_path / "net.nml").write_text(
+            '<neuroml xmlns="http://www.neuroml.org/schema/neuroml2" id="parts">'
+            '<iafCell id="pt" leakReversal="-60mV" thresh="-55mV" reset="-65mV" C="1nF" '
+            'leakConductance="0.05uS"/><gapJunction id="gj" conductance="10pS"/>'
+            '<expOneSynapse id="s1" gbase="5nS" erev="0mV" tauDecay="3ms"/>'
+            '<poissonFiringSynapse id="poissonInput" averageRate="50Hz" synapse="s1" '
+            'spikeTarget="./s1"/><spikeGenerator id="clock" period="20ms"/><network id="n">'
+            f'<population id="P" component="pt" size="2"/>{part}</network></neuroml>'
+        )
+        with pytest.raises(ConfigurationError, match=message) as caught:
+            load_circuit("net.nml", {}, tmp_path)
+        assert len(caught.value.problems) == 1
