@@ -84,6 +84,7 @@ def to_dataset(result: FitResult) -> xr.Dataset:
         "settings": result.settings,
         "versions": json.dumps(dict(result.versions)),
         "notices": json.dumps(list(result.notices)),
+        "truth": json.dumps(dict(result.truth)),
     }
     return ds
 
@@ -190,4 +191,5 @@ def _from_dataset(ds: xr.Dataset) -> FitResult:
         settings=str(attrs["settings"]),
         versions=json.loads(attrs["versions"]),
         notices=tuple(json.loads(attrs["notices"])),
+        truth=json.loads(attrs.get("truth", "{}")),
     )

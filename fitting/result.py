@@ -1,7 +1,7 @@
 """What a fit gives: plain arrays and numbers, ready for a file, a report or a simulation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +76,8 @@ class FitResult:
         identified: What the data identify.
         settings: The fit file, complete, as JSON text.
         versions: Version of each package used.
-        notices: What was changed in the data on reading.
+        notices: What was changed in the data on reading, and whether the fit collapsed.
+        truth: True values of a made-up subject by parameter or identified quantity.
     """
 
     subject: str
@@ -105,3 +106,4 @@ class FitResult:
     settings: str
     versions: Mapping[str, str]
     notices: tuple[str, ...] = ()
+    truth: Mapping[str, float] = field(default_factory=dict)

@@ -70,6 +70,7 @@ def result():
         settings=json.dumps({"seed": 3}),
         versions={"numpy": "2"},
         notices=("a notice",),
+        truth={"g": 0.9},
     )
 
 

@@ -9,6 +9,7 @@ from fitting.dataset import make_subject
 from fitting.errors import ConfigurationError, DivergenceError
 from fitting.evaluation import SimulationSettings, evaluate
 from fitting.fit import _Job, fit_subject, floored
+from fitting.linear_noise_schedule import LinearPrediction
 from fitting.objective import Prediction
 from fitting.windows_objective import window_terms
 
@@ -53,6 +54,20 @@ def test_the_default_schedule_fits_the_training_fc():
 def test_the_untransformed_model_is_fitted_by_the_same_schedule():
     outcome = fit_subject(settings(model="reduced_wong_wang_exc_inh"), SUBJECT, BOLD)
     assert outcome.history[-1]["fc_r"] > 0.9
+
+
+def test_a_known_connectome_gives_back_the_coupling_behind_an_fc():
+    """BOLD whose sample FC is exactly the linear prediction's at g = .8; nothing but the stop of
+    the descent, at a step of 1e-3, stands between."""
+    chosen = settings(fit={"connectome": False}, linear_noise={"steps": 300})
+    truth = _Job(chosen, SUBJECT, BOLD, None, None, None, []).resting_network()
+    truth.free["log_g"].fill_(np.log(0.8))
+    fc = LinearPrediction(truth, 480.0)().fc.numpy()
+    noise = np.random.default_rng(0).standard_normal((240, N))
+    rows = np.linalg.qr(noise - noise.mean(0))[0].T
+    rows -= rows.mean(1, keepdims=True)
+    fitted = fit_subject(chosen, SUBJECT, np.linalg.cholesky(fc) @ rows).network
+    assert float(torch.exp(fitted.free["log_g"])) == pytest.approx(0.8, rel=2e-3)
 
 
 def test_lbfgs_gets_there_in_fewer_steps():
