@@ -36,16 +36,13 @@ from fitting.synthetic_brain import (
 from fitting.synthetic_scoring import N_COORDINATES, JointScoring
 from fitting.uncertain_connectome import UncertainConnectome
 
-# The scatter of twelve scans adds 4 % to the error that stays; a scan takes under a second.
-SETTINGS = RecoverySettings(correction_scans=(1, 12))
-
 
 def recover_with_connectome(
     weights: Array,
     model: ReducedWongWang,
     observables: Observables,
     seed: int,
-    settings: RecoverySettings = SETTINGS,
+    settings: RecoverySettings | None = None,
 ) -> Recovery:
     """Make up a subject and estimate its parameters and its connectome together.
 
@@ -56,26 +53,27 @@ def recover_with_connectome(
         seed: Of the subject, which is that of `fitting.synthetic.recover`.
         settings: How.
     """
+    chosen = settings or RecoverySettings()
     rng = np.random.default_rng(seed)
     own = Brain(jittered_connectome(weights, rng), model)
-    truth = possible(own, LOW, HIGH, 1, rng, settings.smallest_weight)[0]
+    truth = possible(own, LOW, HIGH, 1, rng, chosen.smallest_weight)[0]
     half = (HIGH - LOW) / 2
-    starts = possible(own, LOW - half, HIGH + half, settings.n_starts, rng)
-    recording = own.record(truth, settings.minutes, settings.tr_s, seed)
+    starts = possible(own, LOW - half, HIGH + half, chosen.n_starts, rng)
+    recording = own.record(truth, chosen.minutes, chosen.tr_s, seed)
     connectome = UncertainConnectome(weights)
     shared = Brain(connectome.weights(np.zeros(len(connectome.base))), model)
     start = estimate(Likelihood(shared, recording, observables), starts)
     found = JointScoring(shared, connectome, recording, observables).run(start)
     seen = found.unknowns.x[:N_COORDINATES]
     x = seen
-    rounds = settings.correction_scans if observables.endswith("mean_state") else ()
+    rounds = chosen.correction_scans if observables.endswith("mean_state") else ()
     for round_, n_scans in enumerate(rounds):
         again = []
         for k in range(n_scans):
             fake_seed = 10_000 * (1 + seed) + 100 * round_ + k
             drawn = found.draw_errors(connectome, np.random.default_rng([fake_seed, 2]))
             fake = Brain(connectome.weights(drawn), model)
-            recorded = fake.record(x, settings.minutes, settings.tr_s, fake_seed)
+            recorded = fake.record(x, chosen.minutes, chosen.tr_s, fake_seed)
             fit = JointScoring(shared, connectome, recorded, observables).run(x)
             again.append(fit.unknowns.x[:N_COORDINATES])
         x = stay_possible(shared, x, x + seen - np.mean(again, axis=0))
