@@ -88,9 +88,10 @@ _CONNECTIONS = {
 }
 
 
-# Where an experiment names none: see examples/basal_ganglia_in_the_brain.yaml, whose brain has
-# normalize: region and G 0.2. A cell here rests at 16 to 36 Hz, a region of the mean field at 3 to
-# 4 Hz; the weights of the outputs make a replaced region felt as before while it rests.
+# Where an experiment names none; set for a brain with normalize: region and G 0.2, as in
+# examples/basal_ganglia_in_the_brain.yaml. A cell here rests at 16 to 36 Hz, a region of the mean
+# field at 3 to 4 Hz; the weights of the outputs make a replaced region felt as before while it
+# rests. They are for one region; populations that stand in several need an output for each.
 _INPUTS = tuple(
     {
         "from": "R_e",
@@ -102,13 +103,7 @@ _INPUTS = tuple(
     }
     for population, weight in (("dSN", 0.00948), ("iSN", 0.011297), ("CxE", 0.00948))
 )
-_OUTPUTS = (
-    {"from": {"CxE": 0.2}, "to": "R_e"},
-    {"from": {"CxI": 0.12}, "to": "R_i"},
-    {"from": {"Thl": 0.15}, "to": "R_e"},
-    {"from": {"STN": 0.1}, "to": "R_e"},
-    {"from": {"dSN": 0.1, "iSN": 0.1}, "to": "R_e"},
-)
+_OUTPUTS = ({"from": {"CxE": 0.2}, "to": "R_e"}, {"from": {"CxI": 0.12}, "to": "R_i"})
 
 
 @register_circuit(
@@ -138,7 +133,7 @@ def basal_ganglia(
     A spike is sent when V passes 10 mV, NetPyNE's threshold, and resets the cell at 30 or 40 mV.
     The publication sends it at the reset, and it arrives in the same step. NEURON needs a delay,
     of 0.1 ms, and the rise from 10 to 30 mV takes 0.08 ms of it back: with a true delay of 0.1 ms
-    the thalamus, which is sensitive to it, would be 10 % too fast.
+    the thalamus, which is sensitive to it, would be a tenth faster.
 
     ``CxE`` gets 7 mV/ms. The weights were fitted with 50, with which the cortex fires at 54 Hz and
     the rates are not the published ones at rest.
