@@ -363,3 +363,14 @@ def test_pulses_into_the_subthalamic_nucleus_bring_the_thalamus_towards_the_cont
     for stimulated, rest in zip(found["STN"], found["patient"], strict=True):
         assert stimulated["Thl"] > rest["Thl"]
         assert stimulated["STN"] > rest["STN"]
+
+
+def test_netpyne_alone_gives_the_same_spikes(in_regions, build, run, netpyne_alone):
+    """The netParams are NetPyNE's own; 150 ms, with an electrode."""
+    small = circuit(cells=20, stimulation=STN_PULSES)
+    alone = netpyne_alone(small.net_params, small.sim_config, 7, 0.1, 150.0)
+    engine = build(in_regions(small, "r"), dt_ms=0.1)
+    engine.initialize()
+    spikes, *_ = run(engine, 1500, 30)
+    assert len(alone) > 200
+    assert sorted(spikes) == alone
