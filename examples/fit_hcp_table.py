@@ -79,7 +79,6 @@ def group_correlation(source: str, subject_id: str) -> float:
 def row(run: Run, output: Path, group_r: float) -> dict[str, object]:
     result = read_fit(output / f"{run.name}.nc")
     m = result.metrics
-    rest = float(result.resting_state["E"].mean())
     return {
         "subject": f"{run.source}/{run.subject_id}",
         "connectome": "fitted" if run.fit_connectome else "fixed",
@@ -96,7 +95,7 @@ def row(run: Run, output: Path, group_r: float) -> dict[str, object]:
         "g": float(result.parameters["g"].values[0]),
         "mean_E": m["mean_E_simulated"],
         "cpu_s": m["cpu_seconds"],
-        "collapsed": m["mean_E_simulated"] < 0.5 * rest,
+        "collapsed": bool(m["collapsed"]),
     }
 
 
