@@ -10,6 +10,8 @@ Sign = Literal["excitatory", "inhibitory", "undetermined"]
 # Spike thresholds lie between: a reversal above drives a cell to fire, one below holds it back.
 _EXCITES_ABOVE_MV = -40.0
 _INHIBITS_BELOW_MV = -55.0
+# Receptors of glutamate and of GABA.
+_EXCITING, _INHIBITING = ("ampa", "nmda"), ("gaba",)
 # What NEURON's own synapses have when netParams give no reversal.
 _REVERSAL_MV = {"ExpSyn": 0.0, "Exp2Syn": 0.0}
 
@@ -18,8 +20,8 @@ def sign_of(net_params: Any, population: str, receptor: str, weight: Any) -> Sig
     """Whether an event on a receptor drives its cells to fire.
 
     The reversal potential decides: above -40 mV excitatory, below -55 mV inhibitory. A receptor
-    without one (an artificial cell, a mechanism with a name of its own for it) is undetermined,
-    unless it adds the weight to the cell's state, as NEURON's IntFire cells do.
+    without one is judged by the transmitter in its name (AMPA, NMDA, GABA), or by the weight where
+    that is added to the cell's state, as in NEURON's IntFire cells; else it is undetermined.
 
     Args:
         net_params: NetPyNE's netParams.
@@ -49,11 +51,21 @@ def sign_of(net_params: Any, population: str, receptor: str, weight: Any) -> Sig
         ),
         _REVERSAL_MV.get(str(rule.get("mod"))),
     )
-    if reversal is None or (number is not None and number < 0):
+    if number is not None and number < 0:
         return "undetermined"
+    if reversal is None:
+        return _sign_of_transmitter(receptor)
     if reversal > _EXCITES_ABOVE_MV:
         return "excitatory"
     return "inhibitory" if reversal < _INHIBITS_BELOW_MV else "undetermined"
+
+
+def _sign_of_transmitter(receptor: str) -> Sign:
+    """A receptor that is called after its transmitter tells what its mechanism does not."""
+    name = receptor.lower()
+    if name.startswith(_EXCITING):
+        return "excitatory"
+    return "inhibitory" if name.startswith(_INHIBITING) else "undetermined"
 
 
 def _point(net_params: Any, population: str) -> dict[str, Any]:
