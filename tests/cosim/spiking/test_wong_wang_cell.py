@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from cosim.spiking.circuits.wong_wang import wong_wang
-from cosim.spiking.engine import load_mechanisms
+from cosim.spiking.interpreter import load_mechanisms
 from cosim.spiking.library import circuits
 
 C, g_L, V_L, V_th, V_reset, t_ref = 0.5, 25.0, -70.0, -50.0, -55.0, 2.0  # nF, nS, mV, ms: E cells
