@@ -2,8 +2,9 @@
 
 Events that meet on one synapse at one time are added in the order of NEURON's queue, which depends
 on how cells are spread, and sums of unequal weights then differ in the last bit. A delay longer by
-gid x 1e-9 ms orders them by source cell and restores identity (DESIGN fact 4). The offsets are
-resolved up to 4e6 ms of simulated time, and for 1e5 cells reach 1e-4 ms.
+(gid + 1) x 1e-9 ms orders them by source cell and restores identity (DESIGN fact 4). The offsets are
+resolved up to 4e6 ms of simulated time, and for 1e5 cells reach 1e-4 ms. They start above zero: on
+several ranks NEURON refuses a shortest delay that does not exceed its step.
 """
 
 from collections import defaultdict
@@ -30,11 +31,11 @@ def order_coincident_events(cells: Iterable[Any], n_cells: int) -> None:
             source = conn["preGid"]
             if source == "NetStim":
                 # A cell's own generators come after all cells, in the order of the rules.
-                offset_ms = (n_cells + n_generators) * _PER_GID_MS
+                offset_ms = (n_cells + 1 + n_generators) * _PER_GID_MS
                 n_generators += 1
             else:
                 # Several connections between two cells may end on one synapse.
                 key = (source, conn.get("synMech"), conn.get("sec"), conn.get("loc"))
-                offset_ms = source * _PER_GID_MS + repeats[key] * _PER_REPEAT_MS
+                offset_ms = (source + 1) * _PER_GID_MS + repeats[key] * _PER_REPEAT_MS
                 repeats[key] += 1
             conn["hObj"].delay += offset_ms

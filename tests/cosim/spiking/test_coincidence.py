@@ -1,0 +1,28 @@
+"""Arrival times are told apart by source, and every delay is longer than it was written."""
+
+import pytest
+
+RULE = {
+    "preConds": {"pop": "E"},
+    "postConds": {"pop": "E"},
+    "probability": 1.0,
+    "weight": 0.001,
+    "delay": 0.05,
+    "synMech": "exc",
+}
+
+
+@pytest.fixture
+def delays(hh_circuit, in_regions, build, connections):
+    engine = build(in_regions(hh_circuit({"E": 4}, [RULE]), "V1"), dt_ms=0.05)
+    return [(source, delay) for source, _, _, delay in connections(engine)]
+
+
+def test_a_delay_of_one_step_stays_above_it(delays):
+    """On several ranks NEURON refuses a shortest delay that does not exceed its step."""
+    assert min(delay for _, delay in delays) > 0.05
+
+
+def test_later_sources_arrive_later_by_nanoseconds(delays):
+    assert sorted(delays) == sorted(delays, key=lambda pair: pair[1])
+    assert max(delay for _, delay in delays) < 0.05 + 1e-8
