@@ -2,9 +2,9 @@
 
 Events that meet on one synapse at one time are added in the order of NEURON's queue, which depends
 on how cells are spread, and sums of unequal weights then differ in the last bit. A delay longer by
-(gid + 1) x 1e-9 ms orders them by source cell and restores identity (DESIGN fact 4). The offsets are
-resolved up to 4e6 ms of simulated time, and for 1e5 cells reach 1e-4 ms. They start above zero: on
-several ranks NEURON refuses a shortest delay that does not exceed its step.
+(gid + 1) x 1e-9 ms orders them by source cell and restores identity (DESIGN fact 4). The offsets
+are resolved up to 4e6 ms of simulated time, and for 1e5 cells reach 1e-4 ms. They start above zero:
+on several ranks NEURON refuses a shortest delay that does not exceed its step.
 """
 
 from collections import defaultdict
