@@ -22,7 +22,7 @@ def inhibition(weights):
 def test_the_region_and_its_neighbours_rest_where_the_mean_field_does():
     """10 s of Hagmann 66 without noise, one region as 400 + 100 cells, after 1 s.
 
-    R_E has a standard error of 3 / sqrt(12,000 spikes), 2.7 %; the circuit was calibrated to 2 %.
+    R_E has a standard error of 3 / sqrt(12,000 spikes), 2.7 %; the circuit is within 5 %.
     S of the other regions would be the fixed point's; an S of the region that is off by 5 % moves
     that of a neighbour by G J_N C_ij dS/dI_c 5 %, with dS/dI_c = 9.7 /nA under .5 % of it.
     """
@@ -53,7 +53,7 @@ def test_the_region_and_its_neighbours_rest_where_the_mean_field_does():
     others = np.delete(S, region)
     print("J_i", J_i[region], "R_E", rate, "S", S[region], np.abs(others / S_E - 1).max())
     np.testing.assert_allclose(average.values[0], S_E, rtol=0.02)
-    assert abs(rate / R_E - 1) < 0.02 + 4 * 0.027
+    assert abs(rate / R_E - 1) < 0.05 + 3 * 0.027
     assert abs(S[region] / S_E - 1) < 0.10
     assert np.abs(others / S_E - 1).max() < 0.005
     assert result.provenance["participants"]["NEURON"]["warnings"] == []

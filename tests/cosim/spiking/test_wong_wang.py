@@ -218,7 +218,7 @@ def test_rates_follow_H_from_rest_to_16_hz(network):
 
     Two networks of another seed than those of the calibration. Standard errors, from blocks of
     1 s (R_E fluctuates slowly with S: 3 to 4 / sqrt(spikes)): 1.2 % up to .0153 nA, .9 % above;
-    R_I .5 %. The cells' curve itself is not H: 2.5 % above it at .0076 nA, as much below at .0338.
+    R_I .5 %. The cells' curve itself is not H, so a few per cent remain whatever the calibration.
     """
     net, found, wanted = network(2, seed=21), [], []
     for coupling_nA, seconds in (
@@ -288,23 +288,23 @@ def test_a_step_of_the_coupling_moves_S_as_in_the_mean_field(network):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize(("coupling_nA", "within"), [(0.01, 0.05), (0.02, 0.08), (0.04, 0.16)])
-def test_feedback_inhibition_holds_the_rate(network, coupling_nA, within):
-    """J_i that holds the mean field at rest under a coupling: 1 + I_c / S_I.
+@pytest.mark.parametrize("coupling_nA", [0.01, 0.02])
+def test_feedback_inhibition_holds_the_rate(network, coupling_nA):
+    """J_i that holds the mean field at rest under a coupling: 1 + I_c / S_I, 1.25 and 1.51.
 
-    Inhibition and background both rise, and with them the cells' noise, which the mean field does
-    not know: the rate rises the more, the more J_i has to balance.
+    Within 10 %: standard errors of R_E in 25 s, 3 to 4 / sqrt(31,000 spikes), are 2 %. Inhibition
+    and background both rise, and with them the cells' noise, which the mean field does not know.
     """
     J_i = 1 + coupling_nA / 0.039218
     R_E, R_I = stationary(coupling_nA, J_i)
     assert pytest.approx(3.077, abs=0.005) == R_E
-    net = network(1, J_i=J_i)
+    net = network(1, seed=21, J_i=J_i)
     net.couple(coupling_nA)
     net.restart()
     net.run(0.5)
     ratio = 1e3 * net.run(25.0).mean(axis=0) / (R_E, R_I)
     print(coupling_nA, J_i, ratio)
-    assert np.abs(ratio - 1).max() < within
+    assert np.abs(ratio - 1).max() < 0.10
 
 
 @pytest.mark.slow

@@ -13,7 +13,8 @@ from mpi4py import MPI
 
 from cosim.spiking.circuit import load_circuit
 from cosim.spiking.compose import CircuitCopy, compose
-from cosim.spiking.engine import NeuronEngine, load_neuron, split_world
+from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.interpreter import load_neuron, split_world
 
 STATE = ("V", "x", "g_ampa", "g_nmda", "g_gaba", "i_exc", "i_inh")
 SIZES = {
