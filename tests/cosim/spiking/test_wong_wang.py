@@ -216,7 +216,7 @@ def network(load, in_regions, build):
 def test_rates_follow_H_from_rest_to_16_hz(network):
     """R_E within 5 % of the mean field for I_c up to .0338 nA; R_I within 3 % at rest.
 
-    Two networks of another seed than those of the calibration. Standard errors, from blocks of
+    Two networks of one of the seeds that the calibration used. Standard errors, from blocks of
     1 s (R_E fluctuates slowly with S: 3 to 4 / sqrt(spikes)): 1.2 % up to .0153 nA, .9 % above;
     R_I .5 %. The cells' curve itself is not H, so a few per cent remain whatever the calibration.
     """
