@@ -30,12 +30,12 @@ from fitting.objective import (
     FCCorrelation,
     FCMean,
     FCVariance,
-    GainPrior,
     LossTerm,
     Objective,
     Target,
 )
 from fitting.parameters import Interval
+from fitting.priors import GainPrior
 from fitting.signals import lower, pearson
 from fitting.time_grid import TimeGrid
 from fitting.windows_objective import window_terms

@@ -9,7 +9,8 @@ from fitting.dataset import Array, lower_triangle, pattern_correlation
 from fitting.descent import Descent, DescentSettings
 from fitting.fit import one_thread
 from fitting.linear_noise_schedule import LinearNoiseLoss, LinearPrediction
-from fitting.objective import FCCorrelation, FCMean, FCVariance, GainPrior, Objective, Target
+from fitting.objective import FCCorrelation, FCMean, FCVariance, Objective, Target
+from fitting.priors import GainPrior
 
 
 def log_weight_correlation(fitted: Array, measured: Array) -> float:

@@ -17,15 +17,13 @@ from fitting.objective import (
     FCDDistribution,
     FCMean,
     FCVariance,
-    GainPrior,
-    GaussianPrior,
     LaggedCovariance,
     LossTerm,
-    ParameterPrior,
     PowerSpectrum,
     RestingState,
     StateEntropy,
 )
+from fitting.priors import GainPrior, GaussianPrior, ParameterPrior
 
 Terms = dict[str, tuple[float, LossTerm]]
 

@@ -9,12 +9,9 @@ from fitting.objective import (
     FCDDistribution,
     FCMean,
     FCVariance,
-    GainPrior,
-    GaussianPrior,
     LaggedCovariance,
     MeanState,
     Objective,
-    ParameterPrior,
     PowerSpectrum,
     Prediction,
     RestingState,
@@ -22,6 +19,7 @@ from fitting.objective import (
     Target,
     detectable_correlation,
 )
+from fitting.priors import GainPrior, GaussianPrior, ParameterPrior
 from fitting.signals import fcd_lower, fractional_change, lower
 
 TR_S = 2.0
