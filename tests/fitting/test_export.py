@@ -137,6 +137,7 @@ def test_the_report_shows_every_panel_and_refuses_point_estimates(result, tmp_pa
     for part in (
         "Loss terms",
         "Parameters at",
+        "True parameters",
         "Structural",
         "data and simulation",
         "pair by pair",
@@ -145,7 +146,7 @@ def test_the_report_shows_every_panel_and_refuses_point_estimates(result, tmp_pa
         "fidelity",
     ):
         assert any(part in title for title in titles), part
-    assert html.count("<img") == 9
+    assert html.count("<img") == 10
     assert "not identified by FC" in html
     assert "8 to 12.5" in html
     assert "a notice" in html
