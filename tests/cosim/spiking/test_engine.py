@@ -122,7 +122,7 @@ def test_the_same_seed_is_the_same_network_and_another_is_not(in_regions, load, 
 
 
 def test_no_connection_gets_shorter_and_none_longer_than_its_sources_share(in_regions, load, build):
-    """Delay 5 ms plus (gid + 1) x 1e-9 ms; the repeats of one pair on one synapse 1e-10 ms apart."""
+    """5 ms plus (gid + 1) x 1e-9 ms; the repeats of one pair on one synapse 1e-10 ms apart."""
     circuit = load("balanced_ei", order=50)
     circuit.net_params.connParams["again"] = dict(circuit.net_params.connParams["E->E"])
     engine = build(in_regions(circuit, "r"))
