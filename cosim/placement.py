@@ -1,6 +1,6 @@
 """Where each circuit stands: which regions it replaces, as how many copies, at which step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cosim.clock import MAX_STEPS, whole_steps
 from cosim.config import Circuit as CircuitSection
@@ -38,13 +38,19 @@ def placement_problems(sections: Sequence[CircuitSection], connectome: Connectom
     return problems
 
 
-def copies_of(section: CircuitSection, circuit: Circuit) -> list[CircuitCopy]:
-    """A copy per region, or the one copy that spans regions."""
+def copies_of(section: CircuitSection, circuits: Mapping[str, Circuit]) -> list[CircuitCopy]:
+    """A copy per region, or the one copy that spans regions.
+
+    Args:
+        section: What the user asked for.
+        circuits: The circuit of each replaced region.
+    """
     if section.regions is not None:
         return [
-            CircuitCopy(circuit, region, dict.fromkeys(circuit.population_names, region))
-            for region in section.regions
+            CircuitCopy(circuits[r], r, dict.fromkeys(circuits[r].population_names, r))
+            for r in section.regions
         ]
+    circuit = next(iter(circuits.values()))
     placed = section.populations or {}
     return [CircuitCopy(circuit, "+".join(dict.fromkeys(placed.values())), dict(placed))]
 

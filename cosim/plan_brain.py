@@ -44,6 +44,31 @@ class BrainPlan:
     given: Mapping[str, Array]
     notices: tuple[str, ...] = ()
 
+    def value(self, name: str, region: str) -> float | None:
+        """A parameter, or a gating variable at the start, of one region; None if it has none.
+
+        With diffusive coupling a region's own gating counts against it, ``-G J_N sum_j C_ij S_i``;
+        its effective recurrence is ``w_p - G sum_j C_ij``.
+
+        Args:
+            name: Parameter or gating variable of the model.
+            region: Label of the region.
+        """
+        i = self.connectome.index(region)
+        if name in self.family.gating:
+            return float(self.initial[self.family.gating.index(name), i])
+        if name not in self.family.parameters:
+            return None
+        found = self._parameter(name)[i]
+        if name == "w_p" and self.connectome.diffusive:
+            found = found - self._parameter("G")[i] * self.connectome.weights[i].sum()
+        return float(found)
+
+    def _parameter(self, name: str) -> Array:
+        """A parameter of every region, shape ``(n_regions,)``."""
+        values = np.asarray(getattr(self.family.build(self.parameters), name), float).ravel()
+        return np.broadcast_to(values, (self.connectome.n_regions,))
+
     @cached_property
     def initial(self) -> Array:
         """Gating variables at all times up to 0, shape ``(n_gating, n_regions)``.

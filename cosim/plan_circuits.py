@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,8 @@ from cosim.meanfield.connectome import Connectome
 from cosim.placement import common_dt, copies_of, placement_problems, regions_of
 from cosim.plan_brain import BrainPlan
 from cosim.signals import PacketLayout
-from cosim.spiking.circuit import load_circuit
+from cosim.spiking.circuit import Circuit, load_circuit
+from cosim.spiking.circuit import circuits as circuits_by_name
 from cosim.spiking.compose import Composition, compose
 from cosim.spiking.probe import Reading
 
@@ -33,6 +36,7 @@ class CircuitPlan:
         origin: Populations behind each (rate, region) that the circuits provide.
         readings: Gating variable behind each (gating variable, region) that they provide.
         sections: The experiment's circuits with their default inputs and outputs written out.
+        parameters: What each copy of a circuit was built with, by its label.
         to_circuits: What TVB tells.
         to_brain: What the circuits tell.
         crossing: Connections whose delay bounds the window, ``[target, source]``, booleans.
@@ -45,6 +49,7 @@ class CircuitPlan:
     origin: Mapping[tuple[str, str], Mixture]
     readings: Mapping[tuple[str, str], Reading]
     sections: tuple[CircuitSection, ...]
+    parameters: Mapping[str, Mapping[str, Any]]
     to_circuits: PacketLayout
     to_brain: PacketLayout
     crossing: NDArray[np.bool_]
@@ -67,25 +72,19 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
     problems.lines += placement_problems(sections, connectome)
     loaded = [
         problems.attempt(
-            partial(
-                load_circuit,
-                section.circuit,
-                section.parameters,
-                experiment.base,
-                section.mechanisms,
-            ),
-            where=f"circuits.{number}",
+            partial(_load, section, brain, experiment.base), where=f"circuits.{number}"
         )
         for number, section in enumerate(sections)
     ]
     problems.raise_if_any()
-    circuits = [circuit for circuit in loaded if circuit is not None]
+    by_region = [circuits for circuits in loaded if circuits is not None]
+    circuits = [next(iter(of_section.values())) for of_section in by_region]
     dt_brain_ms = experiment.brain.dt_ms
     dt_ms = problems.attempt(lambda: common_dt(sections, circuits, dt_brain_ms))
     copies = [
         copy
-        for section, circuit in zip(sections, circuits, strict=True)
-        for copy in copies_of(section, circuit)
+        for section, of_section in zip(sections, by_region, strict=True)
+        for copy in copies_of(section, of_section)
     ]
     composition = problems.attempt(lambda: compose(copies))
     if composition is None or dt_ms is None:
@@ -125,10 +124,31 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
         origin=origin,
         readings=readings,
         sections=tuple(sections),
+        parameters={copy.label: copy.circuit.parameters for copy in copies},
         to_circuits=to_circuits(drives, replaced, connectome, family),
         to_brain=to_brain(origin, readings, family, connectome),
         crossing=_crossing(drives, replaced, connectome),
     )
+
+
+def _load(section: CircuitSection, brain: BrainPlan, base: Path) -> dict[str, Circuit]:
+    """The circuit of each replaced region; they differ where parameters follow the brain."""
+    load = partial(load_circuit, section.circuit, base=base, mechanisms=section.mechanisms)
+    entry = circuits_by_name[section.circuit] if _is_registered(section.circuit) else None
+    free = {} if entry is None or section.regions is None else entry.from_brain
+    known_regions = [r for r in regions_of(section) if r in brain.connectome.regions]
+    if not free or not known_regions:
+        return dict.fromkeys(regions_of(section), load(parameters=section.parameters))
+    found = {}
+    for region in known_regions:
+        values = {name: brain.value(source, region) for name, source in free.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        found[region] = load(parameters={**known, **section.parameters})
+    return found
+
+
+def _is_registered(reference: object) -> bool:
+    return isinstance(reference, str) and reference in circuits_by_name
 
 
 def _crossing(

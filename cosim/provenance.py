@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from cosim.config_base import written_down
 from cosim.plan import Plan
 
 _PACKAGES = (
@@ -95,6 +96,10 @@ def facts(
         "duration_ms": experiment.duration_ms,
         "window_ms": planned.clock.window_ms,
         "notices": list(planned.brain.notices),
+        "circuit_parameters": {
+            label: {name: written_down(value) for name, value in values.items()}
+            for label, values in (planned.circuits.parameters if planned.circuits else {}).items()
+        },
         "ranks": n_ranks,
         "versions": versions(),
         "git_commit": git_commit(Path(__file__).parent),

@@ -1,7 +1,7 @@
 """The circuits that an experiment file may call by name, and what comes with each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,9 @@ class LibraryCircuit:
         outputs: Outputs of an experiment that names none; None: E and I, if there are such.
         cpu_s_per_s: CPU time per simulated second with its defaults at rest, s, on the machine of
             the documentation's table; None where it was not measured.
+        from_brain: Parameters that follow the mean field of the region that is replaced unless
+            they are given, with the mean field's name: a parameter (``w_p`` with what a diffusive
+            coupling takes off it) or a gating variable at the start.
     """
 
     build: Builder
@@ -32,6 +35,7 @@ class LibraryCircuit:
     inputs: Sequence[Mapping[str, Any]] = ()
     outputs: Sequence[Mapping[str, Any]] | None = None
     cpu_s_per_s: float | None = None
+    from_brain: Mapping[str, str] = field(default_factory=dict)
 
 
 circuits: Registry[LibraryCircuit] = Registry("circuit")
@@ -45,6 +49,7 @@ def register_circuit(
     inputs: Sequence[Mapping[str, Any]] = (),
     outputs: Sequence[Mapping[str, Any]] | None = None,
     cpu_s_per_s: float | None = None,
+    from_brain: Mapping[str, str] | None = None,
 ) -> Callable[[B], B]:
     """Decorator that files a circuit's function under a name.
 
@@ -55,13 +60,16 @@ def register_circuit(
         inputs: Inputs of an experiment that names none.
         outputs: Outputs of an experiment that names none.
         cpu_s_per_s: CPU time per simulated second, s.
+        from_brain: Parameters that follow the replaced region's mean field unless given.
 
     Raises:
         ValueError: If the name is taken.
     """
 
     def add(build: B) -> B:
-        entry = LibraryCircuit(build, paper, mechanisms, inputs, outputs, cpu_s_per_s)
+        entry = LibraryCircuit(
+            build, paper, mechanisms, inputs, outputs, cpu_s_per_s, from_brain or {}
+        )
         circuits.register(name)(entry)
         return build
 

@@ -40,6 +40,7 @@ _S_I_REST = 0.0392
         }
     ],
     cpu_s_per_s=0.28,
+    from_brain={name: name for name in ("J_i", "w_p", "J_N", "I_o")} | {"S_E_start": "S_e"},
 )
 def wong_wang(
     n_excitatory: int = 400,
@@ -73,6 +74,7 @@ def wong_wang(
     above and the magnesium block, 0 mV) and ``gaba`` (10 ms, -70 mV), with weights in uS. Two more,
     ``nmda_nA`` and ``gaba_nA``, are the network's own, with weights in nA per unit of gate.
 
+    J_i, w_p, J_N, I_o and S_E_start follow the replaced region's mean field unless they are given.
     The offsets, kappa and bend are calibrated for the other defaults, and hold for no others
     (tests/benchmarks/calibrate_wong_wang.py): R_E follows the mean field's for I_c of 0 to .034 nA,
     3 to 16 Hz, and for a J_i above 1 that balances a coupling. The latter needs inhibition of a
