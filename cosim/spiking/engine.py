@@ -346,25 +346,25 @@ class NeuronEngine:
         # on where it pauses.
         every_step = self._probes or self._values
         stops = range(self._step + 1, stop_step + 1) if every_step else (stop_step,)
-        for step, stop in enumerate(stops):
-            for value in self._values:
-                value.apply(step)
-            self._solve(stop)
-            for probe in self._probes:
-                probe.sample()
+        with quiet():  # once, not for every pause: it costs as much as a short solve
+            for step, stop in enumerate(stops):
+                for value in self._values:
+                    value.apply(step)
+                self._solve(stop)
+                for probe in self._probes:
+                    probe.sample()
         self._check_voltages()
 
     def _solve(self, stop_step: int) -> None:
         n_steps = (stop_step - self._step) * self._per_step
         # A target counted from h.t itself always takes n_steps: h.t is a running sum, and with
         # absolute targets NEURON drops a step once it is 1e-9 steps ahead (dt .025: at 11.6 s).
-        with quiet():
-            try:
-                self._sim.pc.psolve(self._h.t + n_steps * self._dt_ms)
-            except RuntimeError as error:
-                raise SimulationError(
-                    f"NEURON failed at t = {self._h.t:g} ms: {one_line(error)}"
-                ) from error
+        try:
+            self._sim.pc.psolve(self._h.t + n_steps * self._dt_ms)
+        except RuntimeError as error:
+            raise SimulationError(
+                f"NEURON failed at t = {self._h.t:g} ms: {one_line(error)}"
+            ) from error
         self._step = stop_step
         self._drift_ms = self._h.t - stop_step * self._per_step * self._dt_ms
 
