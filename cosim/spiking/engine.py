@@ -38,7 +38,7 @@ from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.reaction_compiler import ReactionCompiler
 from cosim.spiking.receptors import check_receptor
 from cosim.spiking.rxd_rules import without_regions
-from cosim.spiking.targets import Targets
+from cosim.spiking.targets import Targets, unlike_cells
 from cosim.spiking.value_port import ValuePort
 from cosim.spiking.voltage_watch import VoltageWatch
 
@@ -264,8 +264,24 @@ class NeuronEngine:
         label = self._composition.population_receptors[population][receptor]
         with self._chatter.stage(f"adding receptor {receptor!r} to population {population!r}"):
             port = self._targets.trains(self._local[population], label, weights_uS, where)
+        self._require_alike(port)
         self._ports.append(port)
         return port
+
+    def _require_alike(self, port: InputPort) -> None:
+        """Cells of other ranks spread their events as those of this one. Collective."""
+        everywhere, has_cells = self._sim.pc.allreduce, port.gids.size > 0
+        n_places = int(everywhere(float(port.shares.size if has_cells else 0), 2))
+        if has_cells and port.shares.size == n_places:
+            lowest = highest = port.shares.tolist()
+        else:
+            # Without cells nothing is said; with fewer places a share that no cell can have.
+            lowest, highest = [1.0] * n_places, [2.0 if has_cells else 0.0] * n_places
+        if any(
+            everywhere(low, 3) != everywhere(high, 2)
+            for low, high in zip(lowest, highest, strict=True)
+        ):
+            raise unlike_cells()
 
     def add_current(self, population: str, where: Where | None = None) -> ValuePort:
         """Inject a current, nA, into every cell of a population.

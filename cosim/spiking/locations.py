@@ -56,7 +56,8 @@ def locations(h: Any, cell: Any, where: Where | None) -> tuple[Location, ...]:
         where: The place asked for; None is the middle of the soma (or of the first section).
 
     Raises:
-        ConfigurationError: If no part of the cell lies within the distances.
+        ConfigurationError: If no part of the cell lies within the distances, or the cell lacks
+            a section that others of its population have.
     """
     sections = cell.secs
     if where is None:
@@ -64,6 +65,12 @@ def locations(h: Any, cell: Any, where: Where | None) -> tuple[Location, ...]:
     if where.sections is not None:
         lists = vars(cell).get("secLists") or {}
         names = [n for name in where.sections for n in lists.get(name, (name,))]
+        for name in names:
+            if name not in sections:
+                raise ConfigurationError(
+                    f"where.sec: {unknown_name('section of a cell', name, sections)} The cells of "
+                    f"the population differ, and an input arrives at the same sections of all."
+                )
         places = [(name, where.loc, float(sections[name]["hObj"].L)) for name in _once(names)]
     else:
         assert where.distance_um is not None

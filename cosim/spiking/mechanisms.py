@@ -217,7 +217,8 @@ def _compile(folder: Path, target: Path) -> Path:
         finished = place / "finished"
         finished.mkdir()
         shutil.copy2(made, finished / made.name)
-        if not target.exists():  # without working locks another may have been faster
+        # Without working locks another may have been faster; an empty folder is replaced.
+        if _library(target) is None:
             finished.rename(target)
     library = _library(target)
     if library is None:

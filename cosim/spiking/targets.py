@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.config_circuit import Where
-from cosim.errors import ConfigurationError, SimulationError
+from cosim.errors import ConfigurationError
 from cosim.spiking.input_port import InputPort
 from cosim.spiking.locations import Location, locations
 from cosim.spiking.probe import Reading, pointer_to
@@ -47,6 +47,9 @@ class Targets:
             label: Composed label of the receptor.
             weights_uS: Weight of each source's trains, shape ``(n_sources,)``.
             where: Place on the cells.
+
+        Raises:
+            ConfigurationError: If cells have no such place, or do not share events alike.
         """
         weights = weights_uS.tolist()
         places = [self._places(gid, label, where) for gid in gids.tolist()]
@@ -135,12 +138,14 @@ class Targets:
 def _common_shares(shares: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     if not shares:
         return np.ones(1)  # no cell here: nothing will be drawn
-    first = shares[0]
-    for other in shares[1:]:
-        if other.shape != first.shape or not np.array_equal(other, first):
-            raise SimulationError(
-                f"where: cells of the population differ in shape ({first.size} and {other.size} "
-                f"places), and each source's events are spread alike over all cells; name one "
-                f"section with where.sec."
-            )
-    return first
+    if any(not np.array_equal(other, shares[0]) for other in shares[1:]):
+        raise unlike_cells()
+    return shares[0]
+
+
+def unlike_cells() -> ConfigurationError:
+    """What is said of a population whose cells do not receive alike."""
+    return ConfigurationError(
+        "where: cells of the population differ in the lengths or the number of its places, and "
+        "each source's events are spread alike over all cells; name one section with where.sec."
+    )

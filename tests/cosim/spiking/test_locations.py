@@ -169,3 +169,35 @@ def _by_hand(times, sources):
     context.set_maxstep(10)
     context.psolve(80.0)
     return list(found)
+
+
+def pair(specs, sections):
+    """A population of two cells, the second of which has other dendrites."""
+    circuit = tree(specs)
+    net = circuit.net_params
+    net.cellParams["tree"]["conds"] = {"cellType": "tree"}
+    net.cellParams["other"] = {"secs": sections, "conds": {"cellType": "other"}}
+    net.popParams["E"] = {"cellsList": [{"cellType": "tree"}, {"cellType": "other"}]}
+    return circuit
+
+
+def test_a_section_that_some_cells_lack_is_refused(specs, in_regions, build):
+    soma = {"geom": {"L": 20.0, "diam": 20.0}, "mechs": {"hh": {}}}
+    engine = build(in_regions(pair(specs, {"soma": soma}), "V1"))
+    with pytest.raises(ConfigurationError, match="section of a cell 'left'. Known: soma"):
+        shares(engine, sec="left")
+    with pytest.raises(ConfigurationError, match="section of a cell 'left'. Known: soma"):
+        engine.add_current("V1.E", Where(sec="left"))
+
+
+def test_cells_that_would_share_events_otherwise_are_refused(specs, in_regions, build):
+    soma = {"geom": {"L": 20.0, "diam": 20.0}, "mechs": {"hh": {}}}
+    left = {
+        "geom": {"L": 50.0, "diam": 2.0},
+        "topol": {"parentSec": "soma", "parentX": 1.0, "childX": 0.0},
+        "mechs": {"pas": {}},
+    }
+    engine = build(in_regions(pair(specs, {"soma": soma, "left": left}), "V1"))
+    with pytest.raises(ConfigurationError, match="^where: cells of the population differ"):
+        shares(engine, sec=["soma", "left"])
+    assert shares(engine, sec="left").tolist() == [1.0]

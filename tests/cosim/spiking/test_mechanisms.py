@@ -177,3 +177,11 @@ def test_a_cache_that_cannot_be_written_is_named(folder, tmp_path, monkeypatch):
 def test_a_library_is_loaded_from_wherever_it_is_asked_for(folder, cache):
     place = folder(a=HOLDER.format(name="Path", value=3))
     assert said(python(LOAD.format(folder=str(Path(place)), name="Path"))) == "3.0"
+
+
+def test_a_library_that_was_broken_and_deleted_is_compiled_again(folder, cache):
+    place = folder(a=HOLDER.format(name="Broken", value=5))
+    library = compiled(place, "9.0.2")
+    library.unlink()
+    assert compiled(place, "9.0.2") == library
+    assert library.is_file()
