@@ -184,9 +184,9 @@ def pair(specs, sections):
 def test_a_section_that_some_cells_lack_is_refused(specs, in_regions, build):
     soma = {"geom": {"L": 20.0, "diam": 20.0}, "mechs": {"hh": {}}}
     engine = build(in_regions(pair(specs, {"soma": soma}), "V1"))
-    with pytest.raises(ConfigurationError, match="section of a cell 'left'. Known: soma"):
+    with pytest.raises(ConfigurationError, match=r"section of a cell 'left'\. Known: soma"):
         shares(engine, sec="left")
-    with pytest.raises(ConfigurationError, match="section of a cell 'left'. Known: soma"):
+    with pytest.raises(ConfigurationError, match=r"section of a cell 'left'\. Known: soma"):
         engine.add_current("V1.E", Where(sec="left"))
 
 
@@ -198,6 +198,6 @@ def test_cells_that_would_share_events_otherwise_are_refused(specs, in_regions, 
         "mechs": {"pas": {}},
     }
     engine = build(in_regions(pair(specs, {"soma": soma, "left": left}), "V1"))
-    with pytest.raises(ConfigurationError, match="^where: cells of the population differ"):
+    with pytest.raises(ConfigurationError, match=r"^where: cells of the population differ"):
         shares(engine, sec=["soma", "left"])
     assert shares(engine, sec="left").tolist() == [1.0]
