@@ -19,7 +19,12 @@ from cosim.signals import PacketLayout, SignalLayout
 from cosim.spiking.compose import Composition, check_target
 from cosim.spiking.locations import where_problem
 from cosim.spiking.probe import ProbeSite, Reading, reading_problem
-from cosim.spiking.receptors import section_lists_of, sections_of
+from cosim.spiking.receptors import (
+    point_neuron,
+    section_lists_of,
+    sections_of,
+    target_section,
+)
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,12 @@ def _target_problems(here: str, item: Input, composition: Composition, label: st
         problems.append(
             f"{here}: as: current needs a membrane, and the cells of population {item.to!r} are "
             f"artificial; use as: spikes."
+        )
+    elif point_neuron(target_section(sections)[1]) is not None:
+        problems.append(
+            f"{here}: as: current charges the membrane of a section, and the cells of population "
+            f"{item.to!r} keep a voltage of their own in a point process, which would not feel it; "
+            f"use as: variable or as: spikes."
         )
     lists = section_lists_of(composition.net_params, label)
     problem = where_problem(here, item.where, sections, lists)
