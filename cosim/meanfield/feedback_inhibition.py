@@ -51,16 +51,23 @@ def inhibition_for_rate(
     coupling = of("G") * of("J_N") * (weights @ S_e)
     onto_e = of("W_e") * of("I_o") + of("w_p") * of("J_N") * S_e + coupling + of("I_ext")
     onto_i = of("W_i") * of("I_o") + of("J_N") * S_e + of("lamda") * coupling
-    needed = [
-        current_for_rate(rate_hz, *curve)
-        for curve in zip(of("a_e"), of("b_e"), of("d_e"), strict=True)
-    ]
-    S_i = [
-        _inhibitory_gating(current, gain, *curve)
-        for current, gain, *curve in zip(
-            onto_i, of("tau_i") * of("gamma_i"), of("a_i"), of("b_i"), of("d_i"), strict=True
-        )
-    ]
+    try:
+        needed = [
+            current_for_rate(rate_hz, *curve)
+            for curve in zip(of("a_e"), of("b_e"), of("d_e"), strict=True)
+        ]
+        S_i = [
+            _inhibitory_gating(current, gain, *curve)
+            for current, gain, *curve in zip(
+                onto_i, of("tau_i") * of("gamma_i"), of("a_i"), of("b_i"), of("d_i"), strict=True
+            )
+        ]
+    except ValueError as error:
+        raise ConfigurationError(
+            f"brain.fic.rate_hz = {rate_hz:g}: no current from {_LOWEST_nA:g} to {_HIGHEST_nA:g} "
+            f"nA gives that rate, or no S_i up to {_HIGHEST_S_I:g} goes with it; give another "
+            f"rate, or check brain.parameters."
+        ) from error
     J_i: NDArray[np.float64] = (onto_e - needed) / S_i
     if J_i.min() < 0:
         raise ConfigurationError(

@@ -72,6 +72,7 @@ def test_parameters_may_differ_from_region_to_region():
     ("experiment", "said"),
     [
         (brain(60.0, G=0.0), r"66 of 66 regions .* less than no inhibition for it; lower the rate"),
+        (brain(1e5), r"rate_hz = 100000: no current from -1 to 40 nA gives that rate"),
         (brain(G=6.0), r"rests at .* instead, .*; lower brain\.parameters\.G"),
         (
             cosim.Experiment(brain={"fic": {}, "parameters": {"J_i": 1.0}}),
