@@ -129,7 +129,7 @@ def plan_brain(brain: Brain, base: Path, driven: bool) -> BrainPlan:
     changed = brain.parameters or brain.fic is not None
     if fitted is not None and not brain.initial and not changed:
         given = dict(zip(family.gating, fitted.rest, strict=True))
-    notices = _notices(brain, fitted, connectome)
+    notices = _notices(brain, fitted, connectome, driven)
     return BrainPlan(connectome, family, parameters, sigma, given, notices)
 
 
@@ -185,15 +185,24 @@ def _connectome(brain: Brain, fitted: FittedBrain | None, base: Path) -> Connect
     return replace(connectome, lengths_mm=np.full_like(connectome.lengths_mm, length_mm))
 
 
-def _notices(brain: Brain, fitted: FittedBrain | None, connectome: Connectome) -> tuple[str, ...]:
-    if fitted is None or brain.delays in (None, "none"):
-        return ()
-    delays_ms = connectome.delays_ms[connectome.weights > 0]
-    return (
-        f"{brain.fitted} was fitted without delays; with delays of {delays_ms.min():.3g} to "
-        f"{delays_ms.max():.3g} ms (brain.delays) its resting state is the same, its dynamics and "
-        f"functional connectivity are not.",
-    )
+def _notices(
+    brain: Brain, fitted: FittedBrain | None, connectome: Connectome, driven: bool
+) -> tuple[str, ...]:
+    notices = []
+    if driven and connectome.diffusive:
+        notices.append(
+            "brain.coupling is diffusive, and a replaced region is told only what comes from the "
+            "others, sum_j C_ij R_j or sum_j C_ij S_j: what its own activity takes off, "
+            "-S_i sum_j C_ij, is no input of a circuit."
+        )
+    if fitted is not None and brain.delays not in (None, "none"):
+        delays_ms = connectome.delays_ms[connectome.weights > 0]
+        notices.append(
+            f"{brain.fitted} was fitted without delays; with delays of {delays_ms.min():.3g} to "
+            f"{delays_ms.max():.3g} ms (brain.delays) its resting state is the same, its dynamics "
+            f"and functional connectivity are not."
+        )
+    return tuple(notices)
 
 
 def _parameters(

@@ -557,3 +557,19 @@ def test_planning_leaves_the_users_netparams_alone(experiment):
     before = mine.todict()
     plan(experiment(circuit("V1", "V2", circuit=mine, parameters={})))
     assert mine.todict() == before
+
+
+def test_a_current_into_cells_whose_voltage_is_a_point_processs_own_is_refused(problems):
+    item = Input.model_validate({"from": "R_e", "to": "E", "as": "current"})
+    assert problems(circuit("V1", circuit="wong_wang", parameters={}, inputs=[item])) == (
+        "circuits.0.inputs.0: as: current charges the membrane of a section, and the cells of "
+        "population 'E' keep a voltage of their own in a point process, which would not feel it; "
+        "use as: variable or as: spikes.",
+    )
+
+
+def test_what_a_circuit_does_not_feel_of_a_diffusive_coupling_is_said(experiment):
+    (notice,) = plan(experiment(circuit("V1"), coupling="diffusive")).brain.notices
+    assert "-S_i sum_j C_ij, is no input of a circuit" in notice
+    assert plan(experiment(circuit("V1"))).brain.notices == ()
+    assert plan(experiment(coupling="diffusive")).brain.notices == ()
