@@ -99,6 +99,11 @@ class _Reader:
             with self._tables(entry["nodes_file"]) as file:
                 for population, group in file["nodes"].items():
                     ids = np.asarray(group["node_type_id"][:], dtype=np.int64)
+                    if "node_id" in group and (group["node_id"][:] != np.arange(ids.size)).any():
+                        self._problems.append(
+                            f"Circuit {self._name!r}: node_id of {population!r} is not 0, 1, 2, .. "
+                            f"in the order of the file; sort its nodes."
+                        )
                     self._add_nodes(population, _Nodes(ids, types))
         for entry in networks.get("edges", ()):
             types = self._table(entry["edge_types_file"], "edge_type_id")
@@ -173,7 +178,7 @@ class _Reader:
         sources, source_id = self._ends(label, group["source_node_id"], 0)
         targets, target_id = self._ends(label, group["target_node_id"], 1)
         type_ids = np.asarray(group["edge_type_id"][:], dtype=np.int64)
-        weights, counts = self._values(group, types, type_ids)
+        weights, counts, delays = self._values(group, types, type_ids)
         for key, edges in _groups(
             type_ids, sources[0][source_id].tolist(), targets[0][target_id].tolist()
         ):
@@ -196,7 +201,7 @@ class _Reader:
                 "connList": [[i, j] for i, j in zip(a.tolist(), b.tolist(), strict=True)],
                 "weight": weight.tolist(),
                 # A list: of a plain 0 NetPyNE makes its default.
-                "delay": [float(row.get("delay") or 0.0)] * edges.size,
+                "delay": delays[edges].tolist(),
             }
 
     def _ends(
@@ -208,10 +213,10 @@ class _Reader:
 
     def _values(
         self, group: Any, types: Mapping[int, Row], type_ids: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Weight of every edge, and how many synapses it stands for: its own, else its type's."""
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Weight, number of synapses and delay of every edge: its own, else its type's."""
         found = []
-        for key, default in (("syn_weight", 1.0), ("nsyns", 1.0)):
+        for key, default in (("syn_weight", 1.0), ("nsyns", 1.0), ("delay", 0.0)):
             values = np.array([float(types[t].get(key) or default) for t in type_ids.tolist()])
             own = np.asarray(group["edge_group_id"][:]) if "edge_group_id" in group else None
             for number in np.unique(own) if own is not None else ():
@@ -220,7 +225,7 @@ class _Reader:
                     rows = np.asarray(group["edge_group_index"][:])[mine]
                     values[mine] = np.asarray(group[f"{number}/{key}"][:], dtype=np.float64)[rows]
             found.append(values)
-        return found[0], found[1]
+        return tuple(found)
 
     def _sign(self, row: Row) -> float:
         """-1 for a synapse that the file calls inhibitory."""

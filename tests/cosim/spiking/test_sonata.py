@@ -25,7 +25,7 @@ EDGE_TYPES = """edge_type_id target_query source_query delay syn_weight dynamics
 def write(tmp_path):
     """A circuit: 3 excitatory cells (nodes 0, 2, 3), an inhibitory one (node 1), a virtual one."""
 
-    def to(node_types=NODE_TYPES, edges=((0, 2, 101), (0, 1, 101), (1, 3, 100)), nsyns=None):
+    def to(node_types=NODE_TYPES, edges=((0, 2, 101), (0, 1, 101), (1, 3, 100)), **own):
         (tmp_path / "net").mkdir(exist_ok=True)
         (tmp_path / "parts").mkdir(exist_ok=True)
         for name, values in {
@@ -50,10 +50,11 @@ def write(tmp_path):
                 group["source_node_id"].attrs["node_population"] = name.split("_to_")[0]
                 group["target_node_id"].attrs["node_population"] = "v1"
                 group["edge_type_id"] = kind
-                if nsyns is not None and name == "v1_to_v1":
+                if own and name == "v1_to_v1":
                     group["edge_group_id"] = np.zeros(len(rows), int)
                     group["edge_group_index"] = np.arange(len(rows))
-                    group["0/nsyns"] = np.array(nsyns)
+                    for key, values in own.items():
+                        group[f"0/{key}"] = np.array(values)
         nodes = [
             {"nodes_file": f"$NET/{n}_nodes.h5", "node_types_file": f"$NET/{n}_types.csv"}
             for n in ("v1", "lgn")
@@ -101,6 +102,21 @@ def test_two_copies_have_the_files_edges_each(write, in_regions, build, connecti
 def test_weights_times_synapses_of_an_edge(write):
     rules = read(write(nsyns=[3, 1, 2])).net_params.connParams
     assert sorted(w for rule in rules.values() for w in rule["weight"]) == [-1.0, 1.2, 1.2 * 3]
+
+
+def test_an_edge_may_have_a_delay_of_its_own(write):
+    rules = read(write(delay=[4.0, 1.5, 2.5])).net_params.connParams
+    assert sorted(d for rule in rules.values() for d in rule["delay"]) == [1.5, 2.5, 4.0]
+    rules = read(write()).net_params.connParams
+    assert sorted(d for rule in rules.values() for d in rule["delay"]) == [2.0, 3.0, 3.0]
+
+
+def test_nodes_in_another_order_than_their_ids_are_refused(write):
+    folder = write()
+    with h5py.File(folder / "net" / "v1_nodes.h5", "a") as file:
+        file["nodes/v1/node_id"] = np.array([0, 2, 1, 3])
+    with pytest.raises(ConfigurationError, match="node_id of 'v1' is not 0, 1, 2"):
+        read(folder)
 
 
 def test_events_and_time_constants_are_those_of_intfire1(write, in_regions, build, run):
