@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cosim.deliveries import connect
 from cosim.drives import Drive
 from cosim.keyed_random import compile_now
-from cosim.meanfield.monitors import build_monitors, recorded
+from cosim.meanfield.monitors import build_monitors, columns, recorded
 from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import TvbParticipant
 from cosim.plan import Plan
@@ -65,11 +65,12 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
         plan.experiment.seed,
         plan.sigma,
         plan.initial,
-        build_monitors(periods_ms),
+        build_monitors(periods_ms, plan.family),
     )
     for name, period_ms in periods_ms.items():
         variables, units = recorded(name, plan.family)
-        recorder.declare_series(name, variables, network.regions, period_ms, units)
+        axis, labels = columns(network.monitors[name], network.regions)
+        recorder.declare_series(name, variables, labels, period_ms, units, axis=axis)
     compile_now()
     both = layouts(plan)
     limits = plan.experiment.limits

@@ -12,7 +12,7 @@ from cosim.config import Experiment
 from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.models import ModelFamily
-from cosim.meanfield.monitors import check_monitor
+from cosim.meanfield.monitors import check_monitor, check_sensors
 from cosim.plan_brain import BrainPlan, check_start, plan_brain
 from cosim.plan_circuits import CircuitPlan, plan_circuits
 
@@ -90,6 +90,8 @@ def plan(experiment: Experiment) -> Plan:
     )
     # With a mistake in its parameters the brain still tells which circuits could stand in it.
     known = planned or _without_parameters(experiment)
+    if known is not None:
+        problems.lines += check_sensors(brain.monitors, known.connectome)
     circuits = None
     if experiment.circuits and known is not None:
         circuits = problems.attempt(lambda: plan_circuits(experiment, known))

@@ -147,7 +147,7 @@ def _labels(key: str, stored: dict[str, Any]) -> Labels:
         return PopulationLabels(name, stored["n_cells"])
     if kind == "series":
         variables, regions, units = (tuple(stored[k]) for k in ("variables", "regions", "units"))
-        return SeriesLabels(name, variables, regions, stored["period_ms"], units)
+        return SeriesLabels(name, variables, regions, stored["period_ms"], units, stored["axis"])
     signals = tuple(
         SignalLayout(signal["variable"], tuple(signal["regions"]), signal["is_rate"])
         for signal in stored["layout"]["signals"]
@@ -219,21 +219,27 @@ class Recorder:
         regions: Sequence[str],
         period_ms: float,
         units: Sequence[str] | None = None,
+        axis: str = "region",
     ) -> None:
         """Announce a monitor.
 
         Args:
             name: Monitor name.
             variables: Variable labels.
-            regions: Region labels.
+            regions: Labels of the last axis of its samples.
             period_ms: Sampling period, ms.
             units: Unit of each variable; if omitted, Hz for names that begin with R, else 1.
+            axis: What the last axis is: ``region``, or ``sensor``.
         """
         if units is None:
             units = ["Hz" if variable.startswith("R") else "1" for variable in variables]
-        labels = SeriesLabels(name, tuple(variables), tuple(regions), period_ms, tuple(units))
+        labels = SeriesLabels(name, tuple(variables), tuple(regions), period_ms, tuple(units), axis)
         for other in self._labels.values():
-            if isinstance(other, SeriesLabels) and other.regions != labels.regions:
+            if (
+                isinstance(other, SeriesLabels)
+                and other.axis == axis == "region"
+                and other.regions != labels.regions
+            ):
                 raise ResultsError(
                     f"Monitor {name!r} has {len(labels.regions)} regions and other monitors have "
                     f"{len(other.regions)}, or others; all monitors share the regions of the brain."

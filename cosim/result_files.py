@@ -35,9 +35,10 @@ class SeriesLabels:
     Attributes:
         name: Monitor name.
         variables: Variable labels, in order.
-        regions: Region labels, in order.
+        regions: Labels of the last axis, in order.
         period_ms: Sampling period, ms.
         units: Unit of each variable.
+        axis: What the last axis is: ``region``, or ``sensor``.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SeriesLabels:
     regions: tuple[str, ...]
     period_ms: float
     units: tuple[str, ...]
+    axis: str = "region"
 
     @property
     def schema(self) -> Schema:
@@ -188,10 +190,12 @@ def _mean_field_variables(tables: Sequence[Table]) -> _Variables:
         if not isinstance(labels, SeriesLabels):
             continue
         time = f"time_{labels.name}"
+        # The short names are for what all monitors of regions share.
+        own = "" if labels.axis == "region" else f"_{labels.name}"
         dims = (
             time,
-            _label_axis(found, "variable", labels.name, labels.variables),
-            _label_axis(found, "region", labels.name, labels.regions),
+            _label_axis(found, f"variable{own}", labels.name, labels.variables),
+            _label_axis(found, f"{labels.axis}{own}", labels.name, labels.regions),
         )
         found[time] = _NetcdfVariable((time,), (), np.float64, {"units": "ms"}, table, "time")
         units = labels.units
@@ -264,7 +268,10 @@ def _dataset(variables: _Variables) -> xr.Dataset:
 
 
 def mean_field_dataset(tables: Sequence[Table]) -> xr.Dataset:
-    """What ``mean_field.nc`` holds: per monitor a variable ``(time_MONITOR, variable, region)``."""
+    """What ``mean_field.nc`` holds: per monitor a variable ``(time_MONITOR, variable, region)``.
+
+    Monitors with sensors have the dimensions ``(time_MONITOR, variable_MONITOR, sensor_MONITOR)``.
+    """
     return _dataset(_mean_field_variables(tables))
 
 

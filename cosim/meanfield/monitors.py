@@ -1,6 +1,6 @@
 """TVB's monitors by the names of an experiment file, their periods checked instead of rounded."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tvb.simulator import monitors as tvb_monitors
@@ -8,7 +8,9 @@ from tvb.simulator import monitors as tvb_monitors
 from cosim.clock import require_whole_steps, whole_steps
 from cosim.errors import ConfigurationError
 from cosim.meanfield.balloon import Balloon
+from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.models import ModelFamily
+from cosim.meanfield.projections import PROJECTED, build_projected, projection_problem
 from cosim.registry import unknown_name
 
 MONITORS: dict[str, type[Any]] = {
@@ -32,8 +34,9 @@ def check_monitor(name: str, period_ms: float, dt_ms: float) -> list[str]:
         dt_ms: Mean-field step, ms.
     """
     where = f"brain.monitors.{name}"
-    if name not in MONITORS:
-        return [f"brain.monitors: {unknown_name('monitor', name, MONITORS)}"]
+    if name not in MONITORS and name not in PROJECTED:
+        known = (*MONITORS, *PROJECTED)
+        return [f"brain.monitors: {unknown_name('monitor', name, known)}"]
     try:
         n_steps = require_whole_steps(f"{where}.period_ms", period_ms, dt_ms, "brain.dt_ms")
     except ConfigurationError as error:
@@ -52,6 +55,17 @@ def check_monitor(name: str, period_ms: float, dt_ms: float) -> list[str]:
     return []
 
 
+def check_sensors(names: Iterable[str], connectome: Connectome) -> list[str]:
+    """One line per monitor that cannot see the regions of a connectome.
+
+    Args:
+        names: Monitor names.
+        connectome: The brain.
+    """
+    lines = (projection_problem(name, connectome) for name in names if name in PROJECTED)
+    return [line for line in lines if line]
+
+
 def recorded(name: str, family: ModelFamily) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
     """Variables that a monitor records, and their units where they are not the variables' own.
 
@@ -61,21 +75,41 @@ def recorded(name: str, family: ModelFamily) -> tuple[tuple[str, ...], tuple[str
     """
     if name == "balloon":
         return (family.coupling,), ("1",)
+    if name in PROJECTED:
+        return (family.coupling,), ("a.u.",)
     # BOLD of a rate is a signal change too, without a unit.
     units = ("1",) * len(family.variables) if name == "bold" else None
     return family.variables, units
 
 
-def build_monitors(periods_ms: Mapping[str, float]) -> dict[str, Any]:
-    """TVB monitors that record every variable of the model.
+def build_monitors(periods_ms: Mapping[str, float], family: ModelFamily) -> dict[str, Any]:
+    """TVB monitors of every variable of the model, or of the one that can be projected.
 
     Args:
         periods_ms: Sampling period per monitor name, ms.
+        family: The mean-field model.
 
     Raises:
         ConfigurationError: If a name is unknown.
     """
-    for name in periods_ms:
-        if name not in MONITORS:
+    row = family.variables.index(family.coupling)
+    built = {}
+    for name, period_ms in periods_ms.items():
+        if name in PROJECTED:
+            built[name] = build_projected(name, float(period_ms), row)
+        elif name in MONITORS:
+            built[name] = MONITORS[name](period=float(period_ms))
+        else:
             raise ConfigurationError(*check_monitor(name, 1.0, 1.0))
-    return {name: MONITORS[name](period=float(period)) for name, period in periods_ms.items()}
+    return built
+
+
+def columns(monitor: Any, regions: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """What the last axis of a monitor's samples is, and its labels.
+
+    Args:
+        monitor: One that a network has configured.
+        regions: Region labels.
+    """
+    labels = getattr(monitor, "labels", None)
+    return ("region", regions) if labels is None else ("sensor", labels)

@@ -34,6 +34,9 @@ def tvb_connectivity(connectome: Connectome) -> Any:
         tract_lengths=connectome.lengths_mm.copy(),
         region_labels=np.array(connectome.regions),
         centres=connectome.centres_mm.copy(),
+        # TVB's projections ask for both; the lead fields used here are of the cortical surface.
+        cortical=np.ones(connectome.n_regions, dtype=bool),
+        orientations=np.zeros((connectome.n_regions, 3)),
         speed=np.array([connectome.speed_mm_per_ms]),
     )
 
@@ -173,7 +176,8 @@ class MeanFieldNetwork:
             states: Shape ``(n_steps, n_variables, n_regions)``.
 
         Returns:
-            Per monitor, sample times ``(n,)`` in ms and values ``(n, n_variables, n_regions)``.
+            Per monitor, sample times ``(n,)`` in ms and values ``(n, n_variables, n_regions)``;
+            those that project to sensors have one variable and sensors in the place of regions.
         """
         samples = {}
         for name, monitor in self.monitors.items():
@@ -183,7 +187,6 @@ class MeanFieldNetwork:
                 if sampled is not None:
                     times.append(sampled[0])
                     values.append(np.array(sampled[1])[..., 0])
-            n_variables = 1 if name == "balloon" else states.shape[1]
-            empty = np.empty((0, n_variables, states.shape[2]))
-            samples[name] = np.array(times, float), np.array(values) if values else empty
+            # Without a sample nothing tells the shape, and nothing is recorded.
+            samples[name] = np.array(times, float), np.array(values)
         return samples
