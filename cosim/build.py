@@ -17,6 +17,7 @@ from cosim.plan import Plan
 from cosim.plan_circuits import CircuitPlan
 from cosim.protocols import GatedRate, Group
 from cosim.recorder import Recorder
+from cosim.result_files import RecordingLabels
 from cosim.signals import PacketLayout
 from cosim.spiking.engine import NeuronEngine
 from cosim.spiking.participant import Projection, SpikingParticipant
@@ -65,7 +66,7 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
         plan.experiment.seed,
         plan.sigma,
         plan.initial,
-        build_monitors(periods_ms, plan.family),
+        build_monitors(periods_ms),
     )
     for name, period_ms in periods_ms.items():
         variables, units = recorded(name, plan.family)
@@ -150,7 +151,7 @@ def build_neuron(
         row = plan.initial[plan.family.gating.index(coupling)]
         initial |= {(coupling, r): float(row[plan.connectome.index(r)]) for r in circuits.replaced}
     gates = _gates(plan, circuits.to_brain) if feels_coupling else {}
-    return SpikingParticipant(
+    participant = SpikingParticipant(
         engine,
         group,
         incoming=circuits.to_circuits,
@@ -159,6 +160,7 @@ def build_neuron(
         readings=circuits.readings,
         gates={rate: gate for rate, gate in gates.items() if gate.variable == coupling},
         projections=[_projection(drive, plan) for drive in circuits.drives],
+        recordings=circuits.recordings,
         initial=initial,
         to_rate=SpikesToRate,
         samples=recorder,
@@ -167,6 +169,14 @@ def build_neuron(
         dt_ms=dt_ms,
         window_steps=plan.clock.window_steps,
     )
+    for port in participant.recordings:
+        one = port.recording
+        recorder.declare_recording(
+            RecordingLabels(
+                one.name, one.kind, one.columns, one.period_ms, port.unit, one.electrodes_um
+            )
+        )
+    return participant
 
 
 def _projection(drive: Drive, plan: Plan) -> Projection:

@@ -22,6 +22,7 @@ from cosim.config_base import (
     plain_values,
     written_down,
 )
+from cosim.config_record import Record
 
 # What ``from`` says for the long-range input itself, instead of a rate.
 COUPLING = "coupling"
@@ -258,6 +259,7 @@ class Circuit(Section):
         inputs: Mean field to spiking; None takes those registered with the circuit, if any.
         outputs: Spiking to mean field; None takes those registered with the circuit, else E to
             the excitatory rate and I to the inhibitory one, where the model has them.
+        record: What is recorded beside the spikes.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -272,6 +274,7 @@ class Circuit(Section):
     dt_ms: Positive | None = None
     inputs: list[Input] | None = None
     outputs: list[Output] | None = None
+    record: Record | None = None
 
     @model_validator(mode="after")
     def _one_placement(self) -> "Circuit":

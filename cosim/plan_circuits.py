@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.circuit_outputs import Mixture, fill_outputs, to_brain, with_defaults
+from cosim.circuit_recordings import recordings_of
 from cosim.config import Circuit as CircuitSection
 from cosim.config import Experiment
 from cosim.drives import Drive, drives_of, input_problems, to_circuits, unknown_rates
@@ -22,6 +23,7 @@ from cosim.spiking.circuit import Circuit, load_circuit
 from cosim.spiking.circuit import circuits as circuits_by_name
 from cosim.spiking.compose import Composition, compose
 from cosim.spiking.probe import Reading
+from cosim.spiking.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class CircuitPlan:
         drives: Inputs.
         origin: Populations behind each (rate, region) that the circuits provide.
         readings: Gating variable behind each (gating variable, region) that they provide.
+        recordings: What is recorded beside the spikes.
         sections: The experiment's circuits with their default inputs and outputs written out.
         parameters: What each copy of a circuit was built with, by its label.
         to_circuits: What TVB tells.
@@ -48,6 +51,7 @@ class CircuitPlan:
     drives: tuple[Drive, ...]
     origin: Mapping[tuple[str, str], Mixture]
     readings: Mapping[tuple[str, str], Reading]
+    recordings: tuple[Recording, ...]
     sections: tuple[CircuitSection, ...]
     parameters: Mapping[str, Mapping[str, Any]]
     to_circuits: PacketLayout
@@ -92,6 +96,7 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
         raise AssertionError("unreachable: a missing part leaves a line")
     origin: dict[tuple[str, str], Mixture] = {}
     readings: dict[tuple[str, str], Reading] = {}
+    recordings: list[Recording] = []
     by_default = [section.outputs is None for section in sections]
     sections = [
         with_defaults(section, circuit, family)
@@ -103,6 +108,7 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
             where, section, by_default[number], family, composition, origin, readings
         )
         problems.lines += input_problems(where, section, family, composition)
+        problems.lines += recordings_of(where, section, composition, dt_ms, recordings)
     problems.raise_if_any()
     replaced = tuple(r for r in connectome.regions if any(r in regions_of(s) for s in sections))
     drives = drives_of(
@@ -123,6 +129,7 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
         drives=drives,
         origin=origin,
         readings=readings,
+        recordings=tuple(recordings),
         sections=tuple(sections),
         parameters={copy.label: copy.circuit.parameters for copy in copies},
         to_circuits=to_circuits(drives, replaced, connectome, family),

@@ -36,6 +36,18 @@ class Samples(Protocol):
             node_ids: Index of the cell within its population, shape ``(n_spikes,)``.
         """
 
+    def add_recording(
+        self, kind: str, name: str, times_ms: NDArray[np.float64], values: NDArray[np.float64]
+    ) -> None:
+        """Append samples of what a circuit records beside its spikes.
+
+        Args:
+            kind: ``traces``, ``lfp`` or ``concentrations``.
+            name: Its name among those.
+            times_ms: Sample times, shape ``(n_samples,)``, ms.
+            values: Samples, shape ``(n_samples, n_columns)``.
+        """
+
 
 class Participant(Protocol):
     """One simulator in the coupled run. Used in this order: start, advance ..., finish."""

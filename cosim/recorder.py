@@ -14,11 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from cosim.clock import SyncWindow
 from cosim.errors import ResultsError
 from cosim.result_files import (
+    RECORDING_FILES,
     Chunk,
     ExchangeLabels,
     Labels,
     MemoryChunk,
     PopulationLabels,
+    RecordingLabels,
     Schema,
     SeriesLabels,
     Table,
@@ -148,6 +150,10 @@ def _labels(key: str, stored: dict[str, Any]) -> Labels:
     if kind == "series":
         variables, regions, units = (tuple(stored[k]) for k in ("variables", "regions", "units"))
         return SeriesLabels(name, variables, regions, stored["period_ms"], units, stored["axis"])
+    if kind in RECORDING_FILES:
+        positions = tuple(tuple(one) for one in stored["electrodes_um"])
+        columns = tuple(stored["columns"])
+        return RecordingLabels(name, kind, columns, stored["period_ms"], stored["unit"], positions)
     signals = tuple(
         SignalLayout(signal["variable"], tuple(signal["regions"]), signal["is_rate"])
         for signal in stored["layout"]["signals"]
@@ -255,6 +261,21 @@ class Recorder:
     def declare_exchange(self, direction: str, layout: PacketLayout) -> None:
         """Announce a direction, ``to_circuits`` or ``to_brain``, and what its packets contain."""
         self._declare("exchange", ExchangeLabels(direction, layout))
+
+    def declare_recording(self, labels: RecordingLabels) -> None:
+        """Announce what a circuit records beside its spikes."""
+        self._declare(labels.kind, labels)
+
+    def add_recording(self, kind: str, name: str, times_ms: ArrayLike, values: ArrayLike) -> None:
+        """Append samples of what a circuit records.
+
+        Args:
+            kind: ``traces``, ``lfp`` or ``concentrations``.
+            name: Its name among those.
+            times_ms: Sample times, shape ``(n_samples,)``, ms.
+            values: Samples, shape ``(n_samples, n_columns)``.
+        """
+        self._add(f"{kind}/{name}", time=times_ms, values=values)
 
     def add_series(self, name: str, times_ms: ArrayLike, values: ArrayLike) -> None:
         """Append samples of one monitor.

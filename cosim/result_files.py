@@ -21,6 +21,8 @@ from cosim.errors import ResultsError
 from cosim.signals import PacketLayout
 
 MEAN_FIELD_FILE, EXCHANGE_FILE, SPIKES_FILE = "mean_field.nc", "exchange.nc", "spikes.h5"
+# What circuits record beside their spikes, by kind.
+RECORDING_FILES = {"traces": "traces.nc", "lfp": "lfp.nc", "concentrations": "concentrations.nc"}
 # SONATA data format, "File format for spike trains": how a reader knows the file and its order.
 _SONATA_MAGIC, _SONATA_VERSION = 0x0A7A, (0, 1)
 _SONATA_SORTING = {"none": 0, "by_id": 1, "by_time": 2}
@@ -97,7 +99,33 @@ class ExchangeLabels:
         }
 
 
-Labels = SeriesLabels | PopulationLabels | ExchangeLabels
+@dataclass(frozen=True, slots=True)
+class RecordingLabels:
+    """What a circuit recorded beside its spikes.
+
+    Attributes:
+        name: Name in the file of its kind.
+        kind: Key of :data:`RECORDING_FILES`.
+        columns: Index of each cell within its population, or of each electrode.
+        period_ms: Sampling period, ms.
+        unit: Unit of the values.
+        electrodes_um: Position of each electrode, um; none for cells.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[int, ...]
+    period_ms: float
+    unit: str
+    electrodes_um: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def schema(self) -> Schema:
+        """Data type and shape of one row of each field."""
+        return {"time": (np.float64, ()), "values": (np.float64, (len(self.columns),))}
+
+
+Labels = RecordingLabels | SeriesLabels | PopulationLabels | ExchangeLabels
 
 
 class Chunk(Protocol):
@@ -156,30 +184,34 @@ class _NetcdfVariable:
     table: Table | None = None
     source: str = ""
     columns: slice | None = None
-    labels: tuple[str, ...] = ()
+    labels: tuple[Any, ...] = ()
     auxiliary: str = ""  # a coordinate of the rows other than the time
 
     def blocks(self) -> Iterator[NDArray[Any]]:
         if self.table is None:
-            yield np.array(self.labels, dtype=object)
+            text = self.dtype not in (np.int64, np.float64)
+            yield np.array(self.labels, dtype=object if text else self.dtype)
             return
         for block in self.table.blocks(self.source):
             yield block if self.columns is None else block[:, self.columns]
 
     def read(self) -> NDArray[Any]:
         if self.table is None:
-            return np.array(self.labels, dtype=np.str_)
+            text = self.dtype not in (np.int64, np.float64)
+            return np.array(self.labels, dtype=np.str_ if text else self.dtype)
         return np.concatenate([np.empty((0, *self.row), self.dtype), *self.blocks()])
 
 
 _Variables = dict[str, _NetcdfVariable]
 
 
-def _label_axis(found: _Variables, name: str, suffix: str, labels: tuple[str, ...]) -> str:
+def _label_axis(
+    found: _Variables, name: str, suffix: str, labels: tuple[Any, ...], dtype: Any = None
+) -> str:
     """Dimension for these labels: the first set keeps the short name, another gets its own."""
     if name in found and found[name].labels != labels:
         name = f"{name}_{suffix}"
-    found[name] = _NetcdfVariable((name,), (), h5py.string_dtype(), {}, labels=labels)
+    found[name] = _NetcdfVariable((name,), (), dtype or h5py.string_dtype(), {}, labels=labels)
     return name
 
 
@@ -243,6 +275,31 @@ def _exchange_variables(tables: Sequence[Table]) -> _Variables:
     return found
 
 
+def _recording_variables(tables: Sequence[Table], kind: str) -> _Variables:
+    found: _Variables = {}
+    for table in tables:
+        labels = table.labels
+        if not isinstance(labels, RecordingLabels) or labels.kind != kind:
+            continue
+        # All are sampled from 0 on and handed over together: one time for each period.
+        time = "time"
+        if time in found and found[time].attrs["period_ms"] != labels.period_ms:
+            time = f"time_{labels.period_ms:g}ms"
+        attrs: dict[str, Any] = {"units": "ms", "period_ms": labels.period_ms}
+        found.setdefault(time, _NetcdfVariable((time,), (), np.float64, attrs, table, "time"))
+        axis = "electrode" if labels.electrodes_um else "cell"
+        column = _label_axis(found, axis, labels.name, labels.columns, np.int64)
+        attrs = {"units": labels.unit, "period_ms": labels.period_ms}
+        for number, letter in enumerate("xyz" if labels.electrodes_um else ""):
+            # Three scalars of every electrode; copies of a circuit have them in common.
+            attrs[f"{letter}_um"] = [position[number] for position in labels.electrodes_um]
+        row = (len(labels.columns),)
+        found[labels.name] = _NetcdfVariable(
+            (time, column), row, np.float64, attrs, table, "values"
+        )
+    return found
+
+
 def _write_netcdf(path: Path, variables: _Variables) -> None:
     with h5netcdf.File(path, "w") as file:
         for variable in variables.values():
@@ -278,6 +335,11 @@ def mean_field_dataset(tables: Sequence[Table]) -> xr.Dataset:
 def exchange_dataset(tables: Sequence[Table]) -> xr.Dataset:
     """What ``exchange.nc`` holds: one variable per direction and signal, ``(time, region)``."""
     return _dataset(_exchange_variables(tables))
+
+
+def recording_dataset(tables: Sequence[Table], kind: str) -> xr.Dataset:
+    """What one of :data:`RECORDING_FILES` holds: variables ``(time, cell)`` or electrodes."""
+    return _dataset(_recording_variables(tables, kind))
 
 
 def sort_spikes(
@@ -368,6 +430,11 @@ def write_result_files(directory: Path, tables: Sequence[Table]) -> None:
         ResultsError: If a file cannot be written; none is left half-written.
     """
     kinds = {type(table.labels) for table in tables}
+    for kind, name in RECORDING_FILES.items():
+        found = _recording_variables(tables, kind)
+        if found:
+            with atomic_file(directory / name) as path:
+                _write_netcdf(path, found)
     if SeriesLabels in kinds:
         with atomic_file(directory / MEAN_FIELD_FILE) as path:
             _write_netcdf(path, _mean_field_variables(tables))

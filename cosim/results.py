@@ -19,19 +19,24 @@ from cosim.recorder import SEGMENTS_FOLDER, MemorySink, read_segments, remove_se
 from cosim.result_files import (
     EXCHANGE_FILE,
     MEAN_FIELD_FILE,
+    RECORDING_FILES,
     SPIKES_FILE,
     PopulationLabels,
     Table,
     atomic_file,
     exchange_dataset,
     mean_field_dataset,
+    recording_dataset,
     sort_spikes,
     write_result_files,
 )
 
 PROVENANCE_FILE = "provenance.json"
 REPORT_FILES = ("report.html", "report.png")
-_RESULT_FILES = (MEAN_FIELD_FILE, EXCHANGE_FILE, SPIKES_FILE, PROVENANCE_FILE, *REPORT_FILES)
+_RESULT_FILES = (
+    MEAN_FIELD_FILE, EXCHANGE_FILE, SPIKES_FILE, *RECORDING_FILES.values(), PROVENANCE_FILE,
+    *REPORT_FILES,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,21 @@ class RunResult:
         """
         stored = self._netcdf(EXCHANGE_FILE)
         return exchange_dataset(self._tables) if stored is None else stored
+
+    @cached_property
+    def traces(self) -> xr.Dataset:
+        """Variables of cells, each named ``REGION.POP.VARIABLE``, dimensions ``(time, cell)``."""
+        return self._recording("traces")
+
+    @cached_property
+    def lfp(self) -> xr.Dataset:
+        """Local field potentials, mV, per circuit copy, dimensions ``(time, electrode)``."""
+        return self._recording("lfp")
+
+    @cached_property
+    def concentrations(self) -> xr.Dataset:
+        """Concentrations, mM, each named ``REGION.POP.SPECIES``, dimensions ``(time, cell)``."""
+        return self._recording("concentrations")
 
     @cached_property
     def spikes(self) -> dict[str, Spikes]:
@@ -212,7 +232,7 @@ class RunResult:
 
     def close(self) -> None:
         """Close the files that lazy reading holds open."""
-        for name in ("mean_field", "exchange"):
+        for name in ("mean_field", "exchange", *RECORDING_FILES):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 
@@ -230,6 +250,10 @@ class RunResult:
         if self.directory is None or not (self.directory / name).is_file():
             return None
         return self.directory / name
+
+    def _recording(self, kind: str) -> xr.Dataset:
+        stored = self._netcdf(RECORDING_FILES[kind])
+        return recording_dataset(self._tables, kind) if stored is None else stored
 
     def _netcdf(self, name: str) -> xr.Dataset | None:
         stored = self._file(name)

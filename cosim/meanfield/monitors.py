@@ -82,21 +82,19 @@ def recorded(name: str, family: ModelFamily) -> tuple[tuple[str, ...], tuple[str
     return family.variables, units
 
 
-def build_monitors(periods_ms: Mapping[str, float], family: ModelFamily) -> dict[str, Any]:
-    """TVB monitors of every variable of the model, or of the one that can be projected.
+def build_monitors(periods_ms: Mapping[str, float]) -> dict[str, Any]:
+    """TVB monitors of every variable of the model, or of the one that sensors see.
 
     Args:
         periods_ms: Sampling period per monitor name, ms.
-        family: The mean-field model.
 
     Raises:
         ConfigurationError: If a name is unknown.
     """
-    row = family.variables.index(family.coupling)
     built = {}
     for name, period_ms in periods_ms.items():
         if name in PROJECTED:
-            built[name] = build_projected(name, float(period_ms), row)
+            built[name] = build_projected(name, float(period_ms))
         elif name in MONITORS:
             built[name] = MONITORS[name](period=float(period_ms))
         else:

@@ -60,19 +60,18 @@ def projection_problem(name: str, connectome: Connectome) -> str:
     )
 
 
-def build_projected(name: str, period_ms: float, row: int) -> Any:
+def build_projected(name: str, period_ms: float) -> Any:
     """A monitor of TVB, with sensors, projection and region mapping of tvb-data.
 
     Args:
         name: ``eeg``, ``meg`` or ``seeg``.
         period_ms: Sampling period, ms; a whole number of steps.
-        row: Row of the variable that is projected among the model's variables of interest.
     """
-    settings = {"variables_of_interest": np.array([row]), "obsnoise": None}
+    settings = {"period": period_ms, "obsnoise": None}
     if name != "seeg":
         kind = _EEG if name == "eeg" else _MEG
-        return kind.from_file(rm_f_name=_REGION_MAPPING, period=period_ms, **settings)
-    monitor = _SEEG(period=period_ms, sensors=SensorsInternal.from_file(_SEEG_SENSORS), **settings)
+        return kind.from_file(rm_f_name=_REGION_MAPPING, **settings)
+    monitor = _SEEG(sensors=SensorsInternal.from_file(_SEEG_SENSORS), **settings)
     surface = CorticalSurface.from_file(_SURFACE)
     surface.configure()
     lead_field = monitor.analytic(surface.vertices, surface.vertex_normals)
@@ -85,7 +84,8 @@ class _WholePeriods:
     """Mixed into TVB's monitors: whole periods, and only the sensors that have a lead field."""
 
     def config_for_sim(self, simulator: Any) -> None:
-        """Configure TVB's monitor and mend its count of steps."""
+        """Configure TVB's monitor, of the variable that regions feel, and mend its step count."""
+        self.variables_of_interest = np.array(simulator.model.cvar[:1], dtype=int)
         self._seen = np.isfinite(self.projection.projection_data).all(axis=1)  # type: ignore[attr-defined]
         super().config_for_sim(simulator)  # type: ignore[misc]
         self._period_in_steps = self.istep  # type: ignore[attr-defined]

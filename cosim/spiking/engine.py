@@ -37,6 +37,8 @@ from cosim.spiking.interpreter import (
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.reaction_compiler import ReactionCompiler
 from cosim.spiking.receptors import check_receptor
+from cosim.spiking.recording import Recording, RecordingPort
+from cosim.spiking.recording_sites import of_cells, of_field
 from cosim.spiking.rxd_rules import without_regions
 from cosim.spiking.targets import Targets, unlike_cells
 from cosim.spiking.value_port import ValuePort
@@ -91,6 +93,7 @@ class NeuronEngine:
         self._ports: list[InputPort] = []
         self._probes: list[ProbePort] = []
         self._values: list[ValuePort] = []
+        self._recordings: list[RecordingPort] = []
         self._spike_times: Any = None
         self._voltages: Any = None
         self._reactions: ReactionCompiler | None = None
@@ -331,6 +334,28 @@ class NeuronEngine:
         self._probes.append(ProbePort(self._h, pointers, self._n_cells[label]))
         return self._probes[-1]
 
+    def add_recording(self, recording: Recording) -> RecordingPort:
+        """Sample variables, concentrations or the field potential at whole periods.
+
+        Args:
+            recording: What is recorded.
+
+        Raises:
+            ConfigurationError: If there is no such cell, section, variable or species.
+        """
+        h, sim = self._h, self._sim
+        if recording.kind == "lfp":
+            copy_of = {p.label: p.copy for p in self._composition.populations}
+            cells = [self._cells[gid] for gid in sorted(self._cells)]
+            port = of_field(h, sim, recording, cells, copy_of)
+        else:
+            label = recording.population
+            receptors = self._composition.receptors[recording.copy]
+            first, n_cells = self._first[label], self._n_cells[label]
+            port = of_cells(h, sim, recording, self._cells, first, n_cells, receptors)
+        self._recordings.append(port)
+        return port
+
     # -- running ----------------------------------------------------------------------------
 
     def initialize(self) -> None:
@@ -348,6 +373,8 @@ class NeuronEngine:
         finally:
             if self._reactions is not None:
                 self._reactions.raise_failure()
+        for port in self._recordings:
+            port.sampler.begin()
 
     def advance(self, stop_step: int) -> None:
         """Simulate up to the start of a mean-field step.
@@ -451,6 +478,9 @@ class NeuronEngine:
             self._ports.clear()
             self._values.clear()
             self._probes.clear()
+            if self._recordings and not self._composition.sim_config_values["use_fast_imem"]:
+                h.CVode().use_fast_imem(0)
+            self._recordings.clear()
             self._targets.clear()
             self._spike_times = self._spike_gids = None
             self._voltages = None

@@ -46,6 +46,18 @@ def netpyne_specs() -> Any:
     return specs
 
 
+def field_electrode(positions_um: Any) -> Any:
+    """NetPyNE's electrode, which knows what a segment's current makes of potential at each site.
+
+    Args:
+        positions_um: Sites, shape ``(n_sites, 3)``, um.
+    """
+    neuron_hoc()
+    with quiet():
+        from netpyne.support.recxelectrode import RecXElectrode
+    return RecXElectrode(np.array(positions_um, dtype=np.float64).T)
+
+
 def neuroml_reader() -> Any:
     """NetPyNE's reader of NeuroML 2, a class; None where the packages it needs are missing."""
     neuron_hoc()

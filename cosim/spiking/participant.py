@@ -13,6 +13,7 @@ from cosim.signals import Packet, PacketLayout, SpikeCounts
 from cosim.spiking.delay_line import DelayLine
 from cosim.spiking.engine import NeuronEngine
 from cosim.spiking.probe import Reading, mean_of
+from cosim.spiking.recording import Recording, RecordingPort
 from cosim.stopwatch import Stopwatch
 
 NAME = "NEURON"
@@ -69,6 +70,7 @@ class SpikingParticipant:
         gates: Per rate, the gating variable of the replaced regions that it drives, where another
             circuit feels that; they continue from their own state.
         projections: Inputs.
+        recordings: What is recorded beside the spikes.
         initial: Value of each (variable, region) before the run, for every source that the
             circuits themselves replace.
         to_rate: Makes the transformer from counts to rates, given the cells per population.
@@ -91,6 +93,7 @@ class SpikingParticipant:
         readings: Mapping[tuple[str, str], Reading],
         gates: Mapping[str, GatedRate],
         projections: Sequence[Projection],
+        recordings: Sequence[Recording],
         initial: Mapping[tuple[str, str], float],
         to_rate: Callable[[NDArray[np.int64]], CountsToRate],
         samples: Samples,
@@ -119,6 +122,7 @@ class SpikingParticipant:
         self._wired = [self._wire(projection) for projection in projections]
         # After the inputs, whose synapses may be what is read.
         self._probes = {key: engine.add_probe(reading) for key, reading in readings.items()}
+        self.recordings = [engine.add_recording(recording) for recording in recordings]
         self._lines: dict[str, DelayLine] = {}
         self._last: tuple[SyncWindow, dict[tuple[str, str], NDArray[np.float64]]] | None = None
         self._kept: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
@@ -190,7 +194,8 @@ class SpikingParticipant:
 
     def finish(self, incoming: Packet) -> None:
         """Hand over the spikes not gathered yet."""
-        self._gather(self._engine.time_ms)
+        # NEURON's own time is a running sum; samples are counted to the exact end.
+        self._gather(self._engine.time_ms if self._last is None else self._last[0].stop_ms)
 
     def summary(self) -> dict[str, object]:
         """Spikes per population, input events of this rank, NEURON's time."""
@@ -296,13 +301,15 @@ class SpikingParticipant:
         return Packet(window.index + 1, self.name, signals)
 
     def _gather(self, now_ms: float) -> None:
-        """Bring the spikes of all ranks to the root and hand them over, ordered by time and gid."""
+        """Bring what all ranks recorded to the root; spikes are ordered by time and gid."""
         self._gathered_ms = now_ms
         with self._stopwatch.phase("record"):
             times_ms = np.concatenate([t for t, _ in self._kept] or [np.empty(0)])
             gids = np.concatenate([g for _, g in self._kept] or [np.empty(0, dtype=np.int64)])
             self._kept.clear()
             parts = self._group.gather(np.stack([times_ms, gids.astype(np.float64)]))
+            for port in self.recordings:
+                self._gather_recording(port, now_ms)
             if self._group.rank != 0:
                 return
             everything = np.concatenate(parts, axis=1)
@@ -315,3 +322,19 @@ class SpikingParticipant:
                     self._samples.add_spikes(
                         label, everything[0, mine], gids[mine] - self._first_gids[index]
                     )
+
+    def _gather_recording(self, port: RecordingPort, now_ms: float) -> None:
+        if port.adds_up:
+            times_ms, total = port.take_sum(now_ms)
+            values = port.in_mV(self._group.sum(total))
+        else:
+            times_ms, local = port.take(now_ms)
+            # The first row tells which columns a rank has.
+            parts = self._group.gather(np.concatenate([port.mine[None].astype(float), local]))
+            if self._group.rank != 0:
+                return
+            everything = np.concatenate(parts, axis=1)
+            values = everything[1:, np.argsort(everything[0])]
+        if self._group.rank == 0 and times_ms.size:
+            recording = port.recording
+            self._samples.add_recording(recording.kind, recording.name, times_ms, values)

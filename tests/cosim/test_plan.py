@@ -268,7 +268,7 @@ def test_an_unknown_model_is_refused(problems):
         ({"initial": {"S_e": 1.1}}, "brain.initial.S_e = 1.1: a gating variable lies in [0, 1]."),
         ({"initial": {"S_e": [0.1, 0.1, 0.1, -0.2]}}, "brain.initial.S_e = -0.2: a gating"),
         ({"initial": {"S_e": [0.1, 0.1]}}, "brain.initial.S_e has 2 values; give one, or 4"),
-        ({"monitors": {"eeg": {"period_ms": 1.0}}}, "Unknown monitor 'eeg'. Known: raw,"),
+        ({"monitors": {"ecog": {"period_ms": 1.0}}}, "Unknown monitor 'ecog'. Known: raw,"),
         ({"monitors": {"bold": {"period_ms": 0.25}}}, "bold.period_ms = 0.25 is not a whole"),
         ({"monitors": {"raw": {"period_ms": 1.0}}}, "raw.period_ms = 1: raw keeps every step"),
         ({"monitors": {"bold": {"period_ms": 3.0}}, "dt_ms": 3.0, "connectome": "four.zip"},
