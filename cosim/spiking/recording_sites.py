@@ -66,7 +66,9 @@ def of_field(
     """Record the field potential of the cells of one circuit copy, as NetPyNE defines it.
 
     Each segment is a line source in a homogeneous medium of 0.3 S/m. NetPyNE's own code gives
-    coordinates and resistances; giving cells their shape is the one thing that it changes.
+    shapes to cells that have none, and the resistances. It would take the segments of every cell
+    from the first cell of the population on the rank, shifted, which rounds differently on each
+    number of ranks; here each cell has its own.
 
     Args:
         h: NEURON's interpreter.
@@ -83,7 +85,6 @@ def of_field(
         if not getattr(sim.net, "_shaped_for_field", False):
             if not sim.net.params.defineCellShapes:
                 sim.net.defineCellShapes()
-            sim.net.calcSegCoords()
             sim.net._shaped_for_field = True
     electrode = field_electrode(recording.electrodes_um)
     pointers: list[Any] = []
@@ -93,11 +94,26 @@ def of_field(
             continue
         segments = [segment for section in cell.secs.values() for segment in section["hObj"]]
         pointers += [segment._ref_i_membrane_ for segment in segments]
-        electrode.calcTransferResistance(cell.gid, cell._segCoords)
+        electrode.calcTransferResistance(cell.gid, _segment_ends(cell))
         parts.append(electrode.getTransferResistance(cell.gid))
     resistance_MOhm = np.concatenate(parts, axis=1)
     sampler = Sampler(h, pointers, recording.period_ms)
     return RecordingPort(recording, "mV", sampler, np.empty(0, np.int64), resistance_MOhm)
+
+
+def _segment_ends(cell: Any) -> dict[str, NDArray[np.float64]]:
+    """Where each segment of a cell begins (p0) and ends (p1), shape ``(3, n_segments)``, um."""
+    begin, end = [], []
+    for section in cell.secs.values():
+        body = section["hObj"]
+        points = np.array(
+            [[body.x3d(i), body.y3d(i), body.z3d(i), body.arc3d(i)] for i in range(body.n3d())]
+        )
+        edges = np.linspace(0.0, points[-1, 3], body.nseg + 1)
+        places = np.array([np.interp(edges, points[:, 3], axis) for axis in points[:, :3].T])
+        begin.append(places[:, :-1])
+        end.append(places[:, 1:])
+    return {"p0": np.concatenate(begin, axis=1), "p1": np.concatenate(end, axis=1)}
 
 
 def cell_problem(recording: Recording, index: int, n_cells: int) -> str:

@@ -42,6 +42,18 @@ CASES = {
         " offset: -65.0}]",
         "circuits.0.outputs=[{from: [E, I], to: R_e}]",
     ],
+    "recorded": [
+        "circuits.0.circuit=calcium_sk",
+        "circuits.0.parameters={order: 20, cell: dendritic}",
+        TWO_REGIONS,
+        "circuits.0.inputs=[{from: R_e, to: E, weight_uS: 0.3}]",
+        "circuits.0.record={traces: [{population: E, cells: [0, 3, 17, 2]},"
+        "{population: I, cells: [5]},"
+        "{population: E, cells: [1, 2], variable: {var: g, synMech: exc}, period_ms: 0.35}],"
+        "lfp: {electrodes_um: [[0, 0, 0], [50, 100, 50]]},"
+        "concentrations: [{species: ca, region: cyt, population: E, cells: [2, 1, 0], sec: dend},"
+        "{species: ca, region: er, population: E, cells: [7], period_ms: 2.5}]}",
+    ],
 }
 OTHER_WINDOW = "synchronization.window_ms=0.7"
 
@@ -78,8 +90,11 @@ def results(begin, tmp_path_factory):
 def arrays(result):
     """Every array of a run but the windows' numbers, by name."""
     found = {}
+    recorded = (result.traces, result.lfp, result.concentrations)
     for dataset in (result.mean_field, result.exchange):
         found |= {str(k): v.values for k, v in dataset.variables.items() if k != "window"}
+    for number, dataset in enumerate(recorded):
+        found |= {f"{number} {k}": v.values for k, v in dataset.variables.items()}
     for population, spikes in result.spikes.items():
         found[f"{population} times"] = spikes.times_ms
         found[f"{population} ids"] = spikes.node_ids
@@ -140,6 +155,15 @@ def test_there_is_something_to_compare(results, case):
     assert min(spikes.times_ms.size for spikes in excitatory) > 20
     gating = result.mean_field["temporal_average"].sel(variable="S_e")
     assert gating.std("time_temporal_average").min() > 0
+
+
+def test_what_is_recorded_moves(results):
+    """Both copies' traces, potentials and concentrations vary; 150 ms at 0.1 ms are 1500."""
+    result = results(None, "recorded")
+    assert result.traces["rISTC.E.v"].shape == (1500, 4)
+    for dataset, n in ((result.traces, 6), (result.lfp, 2), (result.concentrations, 4)):
+        assert len(dataset) == n
+        assert all(float(one.std()) > 0 for one in dataset.values())
 
 
 @pytest.mark.parametrize("population", ["small", "plus", "minus", "E"])
