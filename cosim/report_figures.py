@@ -242,6 +242,7 @@ def draw_lines(
     marked: Collection[str],
     label: str,
     duration_ms: float,
+    kind: str = "regions",
 ) -> None:
     """All regions in grey and their mean in black, the replaced ones in colour on top."""
     times_ms, values = block_mean(times_ms), block_mean(values)
@@ -253,7 +254,7 @@ def draw_lines(
         axes.plot(times_ms, values[:, i], color=_GREY, linewidth=0.5, alpha=0.7, **style)
     if others:
         mean = values[:, others].mean(axis=1)
-        words = f"mean of the {'other ' if chosen else ''}{len(others)} regions"
+        words = f"mean of the {'other ' if chosen else ''}{len(others)} {kind}"
         axes.plot(times_ms, mean, color="black", linewidth=1.2, label=words, **style)
     # More lines than colours: the colour then says only that a region is replaced.
     many = len(chosen) > _MAX_LINES - 1
@@ -264,6 +265,55 @@ def draw_lines(
     axes.set_ylabel(label)
     _time_axis(axes, duration_ms)
     _legend(axes)
+
+
+def draw_recording(
+    axes: Axes,
+    times_ms: NDArray[np.float64],
+    values: NDArray[np.float64],
+    names: Sequence[str],
+    label: str,
+    duration_ms: float,
+) -> None:
+    """A line per cell or electrode; of more than can be told apart, the others in grey.
+
+    Args:
+        axes: Where to draw.
+        times_ms: Sample times, shape ``(n_samples,)``, ms.
+        values: Samples, shape ``(n_samples, n_lines)``.
+        names: Of the lines.
+        label: What is drawn, with its unit.
+        duration_ms: Simulated time, ms.
+    """
+    times_ms, values = extremes(times_ms, values)
+    named = min(len(names), _MAX_LINES)
+    for column in range(named, len(names)):
+        axes.plot(times_ms, values[:, column], color=_GREY, linewidth=0.5, zorder=1)
+    _lines(axes, times_ms, values, names[:named])
+    axes.set_ylabel(label)
+    _time_axis(axes, duration_ms)
+
+
+def extremes(
+    times_ms: NDArray[np.float64], values: NDArray[np.float64], n_most: int = _MAX_POINTS
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest and largest value of equal blocks: a spike is not averaged away.
+
+    Args:
+        times_ms: Shape ``(n,)``.
+        values: Shape ``(n, n_columns)``.
+        n_most: Most rows to return.
+
+    Returns:
+        Times and values, two rows for each block where there are more rows than asked for.
+    """
+    size = -(-2 * len(values) // n_most)
+    if len(values) <= n_most:
+        return times_ms, values
+    starts = np.arange(0, len(values), size)
+    low = np.minimum.reduceat(values, starts, axis=0)
+    high = np.maximum.reduceat(values, starts, axis=0)
+    return np.repeat(times_ms[starts], 2), np.stack([low, high], axis=1).reshape(-1, len(low[0]))
 
 
 def draw_connectivity(

@@ -1,6 +1,5 @@
 """The sections of a report and its overview: each shows something or says why it cannot."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +11,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cosim import report_figures as draw
+from cosim.report_observables import (
+    WIDTH_IN,
+    Panel,
+    encoded,
+    has_sensors,
+    observable_panels,
+)
 from cosim.results import RunResult
 from cosim.stopwatch import PHASES
 
@@ -20,26 +26,6 @@ _MAIN_SERIES, _BOLD = "temporal_average", "bold"
 _SHOWN_VARIABLES = ("S_e", "R_e", "S", "R")
 _MIN_CORRELATION_SAMPLES = 10
 _DIRECTIONS = {"to_circuits": "TVB to circuits", "to_brain": "circuits to TVB"}
-_WIDTH_IN = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One section of the page.
-
-    Attributes:
-        name: Anchor.
-        title: Heading.
-        caption: What the picture shows, or why there is none.
-        image: PNG, base64; empty if there is none.
-        table: Rows of cells, the first a heading.
-    """
-
-    name: str
-    title: str
-    caption: str
-    image: str = ""
-    table: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +80,11 @@ class Findings:
     @cached_property
     def series(self) -> list[_Series]:
         """The variables to show: of the temporal average, or of the first monitor but BOLD."""
-        names = [str(name) for name in self.result.mean_field.data_vars if str(name) != _BOLD]
+        names = [
+            str(name)
+            for name, monitor in self.result.mean_field.items()
+            if name != _BOLD and not has_sensors(monitor)
+        ]
         if not names:
             return []
         monitor = self.result.mean_field[_MAIN_SERIES if _MAIN_SERIES in names else names[0]]
@@ -137,6 +127,7 @@ def make_panels(findings: Findings) -> list[Panel]:
         _series_panel(findings),
         _connectivity_panel(findings),
         _bold_panel(findings),
+        *observable_panels(findings.result, findings.duration_ms),
     ]
 
 
@@ -169,16 +160,12 @@ def make_overview(findings: Findings, summary: str) -> Figure:
     return figure
 
 
-def _image(figure: Figure) -> str:
-    return base64.b64encode(draw.png(figure)).decode("ascii")
-
-
 def _timing_panel(provenance: Mapping[str, Any]) -> Panel:
     name, title = "timing", "Where the time went"
     timing = provenance.get("timing") or []
     if not timing:
         return Panel(name, title, "No timing was recorded.")
-    figure = draw.new_figure(_WIDTH_IN, 1.6 + 0.35 * len(timing))
+    figure = draw.new_figure(WIDTH_IN, 1.6 + 0.35 * len(timing))
     draw.draw_timing(figure.add_subplot(), timing)
     rows = [("rank", *(f"{phase} [s]" for phase in PHASES), "total [s]", "interface")]
     for rank in timing:
@@ -189,7 +176,7 @@ def _timing_panel(provenance: Mapping[str, Any]) -> Panel:
         cells = [f"{value:.2f}" for value in (*seconds, float(rank.get("total") or sum(seconds)))]
         rows.append((f"{rank.get('rank', '?')} {rank.get('side', '')}", *cells, f"{share:.0%}"))
     caption = "Interface: the share of the time between build and write that is not compute."
-    return Panel(name, title, caption, _image(figure), tuple(rows))
+    return Panel(name, title, caption, encoded(figure), tuple(rows))
 
 
 def _raster_panel(findings: Findings) -> Panel:
@@ -200,10 +187,10 @@ def _raster_panel(findings: Findings) -> Panel:
     if not findings.n_spikes:
         return Panel(name, title, f"No cell fired in {findings.duration_ms:g} ms.")
     n_cells = sum(one.n_cells for one in spikes.values())
-    figure = draw.new_figure(_WIDTH_IN, float(np.clip(1.5 + 0.025 * n_cells, 3.0, 9.0)))
+    figure = draw.new_figure(WIDTH_IN, float(np.clip(1.5 + 0.025 * n_cells, 3.0, 9.0)))
     remark = draw.draw_raster(figure.add_subplot(), spikes, findings.duration_ms)
     caption = f"One mark per spike; one row per cell, populations from the top. {remark}"
-    return Panel(name, title, caption, _image(figure))
+    return Panel(name, title, caption, encoded(figure))
 
 
 def _raster(axes: Any, findings: Findings) -> None:
@@ -221,14 +208,14 @@ def _rates_panel(findings: Findings) -> Panel:
             else "It has no population that spikes"
         )
         return Panel(name, title, f"No rates of this run. {why}.")
-    figure = draw.new_figure(_WIDTH_IN, 3.0 if rates.shape[1] < 8 else 2.0 + 0.15 * rates.shape[1])
+    figure = draw.new_figure(WIDTH_IN, 3.0 if rates.shape[1] < 8 else 2.0 + 0.15 * rates.shape[1])
     _rates(figure.add_subplot(), findings)
     rows = [("population", "cells", "spikes", "mean rate [Hz]")]
     for population, one in findings.result.spikes.items():
         hz = one.times_ms.size / one.n_cells / findings.duration_ms * 1000.0
         rows.append((population, str(one.n_cells), str(one.times_ms.size), f"{hz:.2f}"))
     caption = "Spikes per cell and second, from the recorded spikes."
-    return Panel(name, title, caption, _image(figure), tuple(rows))
+    return Panel(name, title, caption, encoded(figure), tuple(rows))
 
 
 def _rates(axes: Any, findings: Findings) -> None:
@@ -242,14 +229,14 @@ def _exchange_panel(findings: Findings) -> Panel:
     if not signals:
         why = "no window was completed" if findings.replaced else "no region is replaced"
         return Panel(name, title, f"Nothing crossed: {why}.")
-    figure = draw.new_figure(_WIDTH_IN, 2.5 * len(signals))
+    figure = draw.new_figure(WIDTH_IN, 2.5 * len(signals))
     for row, signal in enumerate(signals, 1):
         _exchange(figure.add_subplot(len(signals), 1, row), signal, findings)
     caption = (
         "Against the start of the mean-field step; long runs are averaged over blocks of steps. "
         "The strongest region is the one with the highest mean."
     )
-    return Panel(name, title, caption, _image(figure))
+    return Panel(name, title, caption, encoded(figure))
 
 
 def _exchange(axes: Any, signal: xr.DataArray, findings: Findings) -> None:
@@ -267,7 +254,7 @@ def _series_panel(findings: Findings) -> Panel:
         return Panel(name, title, "No regional samples were recorded.")
     n_regions = len(series[0].regions)
     heat_in = float(np.clip(0.125 * n_regions, 2.0, 14.0))
-    figure = draw.new_figure(_WIDTH_IN, heat_in + 2.4 * len(series) + 0.6)
+    figure = draw.new_figure(WIDTH_IN, heat_in + 2.4 * len(series) + 0.6)
     heights = [heat_in + 0.6, *[2.4] * len(series)]
     grid = figure.add_gridspec(1 + len(series), len(series), height_ratios=heights)
     for column, one in enumerate(series):
@@ -278,7 +265,7 @@ def _series_panel(findings: Findings) -> Panel:
     caption = "Colour spans the 0.5th to the 99.5th percentile."
     if findings.replaced:
         caption += " Replaced regions are labelled in colour."
-    return Panel(name, title, caption, _image(figure))
+    return Panel(name, title, caption, encoded(figure))
 
 
 def _heat(axes: Any, one: _Series, findings: Findings, most_labels: int = 100) -> None:
@@ -317,7 +304,7 @@ def _connectivity_panel(findings: Findings) -> Panel:
         caption += f"Mean off the diagonal {np.nanmean(off_diagonal):.3f}."
     if np.isnan(matrix).any():
         caption += " Grey: the region did not vary."
-    return Panel(name, title, caption, _image(figure))
+    return Panel(name, title, caption, encoded(figure))
 
 
 def _connectivity(axes: Any, findings: Findings, most_labels: int) -> None:
@@ -334,8 +321,8 @@ def _bold_panel(findings: Findings) -> Panel:
         return Panel(name, title, "No BOLD monitor was asked for.")
     if len(bold.times_ms) < 2:
         return Panel(name, title, f"Not shown: {len(bold.times_ms)} sample, at least 2 are needed.")
-    figure = draw.new_figure(_WIDTH_IN, 3.2)
+    figure = draw.new_figure(WIDTH_IN, 3.2)
     _lines(figure.add_subplot(), bold, findings)
     return Panel(
-        name, title, f"{len(bold.times_ms)} samples of TVB's BOLD monitor.", _image(figure)
+        name, title, f"{len(bold.times_ms)} samples of TVB's BOLD monitor.", encoded(figure)
     )
