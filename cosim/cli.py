@@ -1,4 +1,4 @@
-"""The command line: run, check, fit, circuits, report."""
+"""The command line: run, check, fit, circuits, report, compare."""
 
 import json
 import os
@@ -252,3 +252,29 @@ def report(
         from cosim.report import write_report
 
         typer.echo(f"Report: {write_report(directory)}")
+
+
+@app.command()
+def compare(
+    reference: Annotated[
+        Path, typer.Argument(metavar="A", help="Folder of a run, or of one run per seed.")
+    ],
+    others: Annotated[
+        list[Path], typer.Argument(metavar="B...", help="What to compare with it, of the same kind.")
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for comparison.json and .png.")
+    ] = Path("results/comparison"),
+    skip_ms: Annotated[
+        float, typer.Option("--skip-ms", help="Time at the start that is left out, ms.")
+    ] = 1000.0,
+    full: Annotated[bool, typer.Option("--full", help="Print every measure.")] = False,
+    show_traceback: _Traceback = False,
+) -> None:
+    """Set runs side by side: rates, S, connectivity, spectra and BOLD, with intervals."""
+    with _one_line_errors(show_traceback):
+        from cosim.compare import compare as compare_runs
+        from cosim.comparison_text import comparison_text
+
+        typer.echo(comparison_text(compare_runs(reference, others, output, skip_ms=skip_ms), full))
+        typer.echo(f"Comparison: {output}/comparison.json, {output}/comparison.png")

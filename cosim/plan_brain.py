@@ -133,6 +133,20 @@ def plan_brain(brain: Brain, base: Path, driven: bool) -> BrainPlan:
     return BrainPlan(connectome, family, parameters, sigma, given, notices)
 
 
+def connectome_of(brain: Brain, base: Path) -> Connectome:
+    """The regions, weights and delays of a mean field.
+
+    Args:
+        brain: What the user asked for.
+        base: Folder that relative paths start from.
+
+    Raises:
+        ConfigurationError: If they cannot be read.
+    """
+    fitted = None if brain.fitted is None else read_fitted(brain.fitted, base)
+    return _connectome(brain, fitted, base)
+
+
 def check_start(brain: Brain, planned: BrainPlan) -> None:
     """Compute the start here, so that a network without one is refused before the build.
 
