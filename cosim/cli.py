@@ -260,7 +260,8 @@ def compare(
         Path, typer.Argument(metavar="A", help="Folder of a run, or of one run per seed.")
     ],
     others: Annotated[
-        list[Path], typer.Argument(metavar="B...", help="What to compare with it, of the same kind.")
+        list[Path],
+        typer.Argument(metavar="B...", help="What is compared with it."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for comparison.json and .png.")

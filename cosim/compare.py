@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cosim import comparison_figures as draw
 from cosim.comparison import Comparison, compare_folders
-from cosim.errors import ConfigurationError
+from cosim.errors import ConfigurationError, ResultsError
 from cosim.result_files import atomic_file
 
 COMPARISON_FILE, PICTURE_FILE = "comparison.json", "comparison.png"
@@ -48,7 +48,12 @@ def compare(
     found = [compare_folders(Path(reference), Path(other), skip_ms, Path(base)) for other in others]
     if output is not None:
         folder = Path(output)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ResultsError(
+                f"{folder} cannot be made: {error.strerror}; choose another with --output."
+            ) from error
         content = [_plain(one) for one in found]
         with atomic_file(folder / COMPARISON_FILE) as path:
             path.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
@@ -88,4 +93,3 @@ def _numbers(values: NDArray[np.float64]) -> Any:
     if values.ndim > 1:
         return [_numbers(row) for row in values]
     return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values]
-

@@ -79,7 +79,9 @@ def compare_folders(reference: Path, other: Path, skip_ms: float, base: Path) ->
     Raises:
         ResultsError: If the runs cannot be read or compared.
     """
-    pairs, runs, notes = [], [], []
+    pairs: list[PairComparison] = []
+    runs: list[tuple[Run, Run]] = []
+    notes: list[str] = []
     places: Places | None = None
     for folders in find_pairs(reference, other):
         a, b = (read_run(folder) for folder in folders)

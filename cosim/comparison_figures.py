@@ -1,14 +1,18 @@
 """The picture of a comparison: one row of panels per run that is compared with the reference."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from cosim import report_figures as draw
 from cosim.comparison import Comparison
 from cosim.connectivity import lower
+
+Array = NDArray[np.float64]
 
 _A, _B, _GREY = "#000000", draw.COLOURS[0], "#B8B8B8"
 _SHOWN_SECONDS = 5.0
@@ -24,7 +28,8 @@ def picture(found: Sequence[Comparison]) -> bytes:
         figure = draw.new_figure(17.0, 0.4 + 3.6 * len(found))
         rows = figure.subfigures(len(found), 1, squeeze=False)[:, 0]
         for part, one in zip(rows, found, strict=True):
-            part.suptitle(f"{one.other} against {one.reference}", fontsize=10, x=0.01, ha="left")
+            title = f"{_short(one.other)} (B) against {_short(one.reference)} (A)"
+            part.suptitle(title, fontsize=10, x=0.01, ha="left")
             panels = part.subplots(1, 4, gridspec_kw={"width_ratios": (1.25, 1.25, 1.0, 1.1)})
             _draw_course(panels[0], one)
             _draw_changes(panels[1], one)
@@ -42,8 +47,7 @@ def _draw_course(axes: Axes, one: Comparison) -> None:
         seconds, values = series.times_ms[shown] / 1000.0, series.values[shown, 0, column]
         axes.plot(seconds, values, color=colour, linewidth=1.0, label=label)
     axes.set(xlabel="time [s]", ylabel=f"{pair.a.variables[0]} [1]")
-    axes.legend(loc="upper right", ncols=2)
-    draw.set_title(axes, f"{pair.a.variables[0]} of {name}")
+    axes.set_title(f"{pair.a.variables[0]} of {name}", pad=20.0)
     axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.1)
 
 
@@ -105,10 +109,24 @@ def _draw_spectra(axes: Axes, one: Comparison) -> None:
     chosen = [spectra[0], *[s for s in spectra[1:] if s.where not in one.replaced]]
     for spectrum, style in zip(chosen, styles, strict=False):
         for power, colour, label in ((spectrum.a, _A, "A"), (spectrum.b, _B, "B")):
-            axes.loglog(
-                spectrum.frequencies_hz[1:], power[1:], style, color=colour, linewidth=1.0,
-                label=f"{label}, {spectrum.where}",
-            )  # fmt: skip
+            hz, smooth = _octave_means(spectrum.frequencies_hz[1:], power[1:])
+            words = f"{label}, {spectrum.where}"
+            axes.loglog(hz, smooth, style, color=colour, linewidth=1.2, label=words)
     axes.set(xlabel="frequency [Hz]", ylabel=f"power of {felt} [1/Hz]")
     axes.legend(fontsize=6, loc="lower left")
     axes.set_title("Power spectra", pad=20.0)
+
+
+def _octave_means(frequencies_hz: Array, power: Array) -> tuple[Array, Array]:
+    """Means over sixths of octaves: a periodogram is as noisy at every frequency as its mean."""
+    octave = np.round(6.0 * np.log2(frequencies_hz / frequencies_hz[0])).astype(int)
+    counts = np.bincount(octave)
+    held = counts > 0
+    means = (np.bincount(octave, values)[held] / counts[held] for values in (frequencies_hz, power))
+    hz, mean = means
+    return hz, mean
+
+
+def _short(folder: Path) -> str:
+    """The last two names of a folder's path: the run's and what it belongs to."""
+    return "/".join(folder.resolve().parts[-2:])

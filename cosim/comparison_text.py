@@ -20,10 +20,10 @@ def _lines(one: Comparison, full: bool) -> Iterator[str]:
     yield f"A {one.reference}   B {one.other}"
     seconds = one.facts["compared_ms"] / 1000.0
     n_pairs = len(one.facts["pairs"])
-    replaced = ", ".join(one.replaced) or "none"
-    yield f"Replaced: {replaced}. {seconds:g} s of {n_pairs} pair{'s' if n_pairs > 1 else ''} of runs."
+    runs = "one pair" if n_pairs == 1 else f"{n_pairs} pairs"
+    yield f"Replaced: {', '.join(one.replaced) or 'none'}. {seconds:g} s of {runs} of runs."
     yield f"Interval: {one.interval}."
-    rows = [("quantity", "where", "A", "B", "B against A", "interval")]
+    rows: list[tuple[str, ...]] = [("quantity", "where", "A", "B", "B against A", "interval")]
     rows += [_row(measure) for measure in one.measures if full or _is_shown(measure)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
@@ -40,16 +40,15 @@ def _is_shown(measure: Measure) -> bool:
         return name in ("mean S_e", "mean S", "mean R_e", "mean R")
     if name.startswith("power"):
         return measure.role == "replaced"
-    return not ("BOLD" in name and measure.role == "others" and name.startswith(("mean", "var")))
+    return True
 
 
 def _row(one: Measure) -> tuple[str, ...]:
     a, b = ("" if value is None else f"{value:.5g}" for value in (one.a, one.b))
     interval = ""
     if one.low is not None and one.high is not None:
-        ends = [_change(one, end).rpartition(" %") for end in (one.low, one.high)]
-        words = [number or last for number, _, last in ends]
-        interval = f"{words[0]} to {words[1]}{' %' if one.kind == 'ratio' else ''}"
+        ends = (_change(one, end) for end in (one.low, one.high))
+        interval = " to ".join(ends)
     return one.quantity, one.where, a, b, _change(one, one.change), interval
 
 
@@ -57,5 +56,5 @@ def _change(one: Measure, value: float | None) -> str:
     if value is None:
         return "-"
     if one.kind == "ratio":
-        return f"{100.0 * value:+.2f} %"
+        return f"{100.0 * value:+.2f} %" if value < 1.0 else f"x {1.0 + value:.3g}"
     return f"{value:+.4f}" if one.kind == "difference" else f"{value:.4f}"

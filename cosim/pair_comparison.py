@@ -1,7 +1,7 @@
-"""One pair of runs, measured: rates, gating, connectivity, spectra and BOLD, each with its change."""
+"""One pair of runs, measured: rates, gating, connectivity, spectra, BOLD, and their changes."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -23,6 +23,7 @@ from cosim.time_blocks import Blocks, choose_blocks, integrated_time, jackknife
 
 Array = NDArray[np.float64]
 _Moment = Callable[[Array], Array]
+_Band = tuple[float, float, NDArray[np.bool_]]
 
 _MOMENTS: dict[str, _Moment] = {
     "mean": lambda values: values.mean(axis=0),
@@ -36,6 +37,7 @@ _SEGMENTS_WITHOUT_BLOCKS = 8
 # TVB's BOLD is a convolution with a kernel of 20 s, which has to be filled first.
 _BOLD_KERNEL_MS = 20_000.0
 _FEWEST_BOLD_SAMPLES = 20
+_LIKENESS_OF_A_STRUCTURE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Places:
     @property
     def sets(self) -> list[tuple[str, str, tuple[int, ...]]]:
         """Label, role and indices of what has a spectrum."""
+        found: list[tuple[str, str, tuple[int, ...]]]
         found = [(self.names[i], "replaced", (i,)) for i in self.replaced]
         if self.neighbours:
             found.append((f"{len(self.neighbours)} neighbours", "neighbour", self.neighbours))
@@ -154,11 +157,11 @@ class PairComparison:
         yield from _connectivity(self.a, self.b, self.blocks, self.places, "FC")
         yield from self._dynamics()
         yield from self._bands()
-        if len(self.bold) == 2:
-            if len(self.bold[0].times_ms) >= _FEWEST_BOLD_SAMPLES:
-                blocks = _blocks(*self.bold)
-                yield from _moments(*self.bold, blocks, self.places, "BOLD of ")
-                yield from _connectivity(*self.bold, blocks, self.places, "FC of BOLD")
+        if len(self.bold) == 2 and len(self.bold[0].times_ms) >= _FEWEST_BOLD_SAMPLES:
+            one, other = (_first_variable(series) for series in self.bold)
+            blocks = _blocks(one, other)
+            yield from _moments(one, other, blocks, self.places, "BOLD of ")
+            yield from _connectivity(one, other, blocks, self.places, "FC of BOLD")
 
     def notes(self) -> Iterator[str]:
         """What a reader should know of this pair, one line each."""
@@ -167,12 +170,18 @@ class PairComparison:
                 f"{len(self.a.times_ms)} samples hold too few independent ones "
                 f"(memory {self.blocks.memory * self.a.period_ms:.0f} ms) for intervals over time."
             )
+        if self.halves_likeness < _LIKENESS_OF_A_STRUCTURE:
+            yield (
+                f"FC of A is mostly chance: that of its two halves is alike by "
+                f"{self.halves_likeness:.2f} only. Likeness of FC then says that the runs share "
+                f"their noise, not that they share a structure."
+            )
         if len(self.bold) == 2 and len(self.bold[0].times_ms) < _FEWEST_BOLD_SAMPLES:
             yield (
                 f"BOLD is left out: {len(self.bold[0].times_ms)} samples after "
                 f"{self._bold_from_ms / 1000:g} s, {_FEWEST_BOLD_SAMPLES} are needed."
             )
-        unknown = np.isnan(self.a.values).any(axis=0) | np.isnan(self.b.values).any(axis=0)
+        unknown = np.isnan(self.a.values + self.b.values).any(axis=0)
         for variable, label in enumerate(self.a.variables):
             names = [self.places.names[i] for i in np.flatnonzero(unknown[variable])]
             if names:
@@ -183,9 +192,7 @@ class PairComparison:
         rates = [i for i, label in enumerate(self.a.variables) if label.startswith("R")]
         return [0, *[i for i in rates[:1] if i != 0]]
 
-    def _segment_spectra(
-        self, variable: int, indices: Sequence[int]
-    ) -> tuple[Array, Array, Array]:
+    def _segment_spectra(self, variable: int, indices: Sequence[int]) -> tuple[Array, Array, Array]:
         """Frequencies, Hz, and per segment the mean density of a set, ``(n_segments, n_f)``."""
         n = len(self.a.values)
         n_segments = self.blocks.n_blocks or min(_SEGMENTS_WITHOUT_BLOCKS, n // 4)
@@ -224,7 +231,7 @@ class PairComparison:
                 inside = [band for band in inside if band[2].any()]
 
                 def change(
-                    block: int | None, a: Array = of_a, b: Array = of_b, bands: list = inside
+                    block: int | None, a: Array = of_a, b: Array = of_b, bands: list[_Band] = inside
                 ) -> Array:
                     kept = np.arange(len(a)) != (-1 if block is None else block)
                     powers = [
@@ -234,10 +241,15 @@ class PairComparison:
 
                 values, half = jackknife(change, self.blocks.n_blocks)
                 for number, (low, high, band) in enumerate(inside):
-                    powers = (float(density[:, band].mean()) for density in (of_a, of_b))
                     name = f"power of {label}, {low:g}-{high:g} Hz"
-                    found = float(values[number]), float(half[number])
-                    yield Sample(name, where, role, "ratio", *powers, *found)
+                    numbers = (of_a[:, band].mean(), of_b[:, band].mean())
+                    found = [float(x) for x in (*numbers, values[number], half[number])]
+                    yield Sample(name, where, role, "ratio", *found)
+
+
+def _first_variable(series: Series) -> Series:
+    """A BOLD series of what regions feel alone: that of a rate is of no use."""
+    return replace(series, variables=series.variables[:1], values=series.values[:, :1])
 
 
 def _blocks(a: Series, b: Series) -> Blocks:
@@ -283,7 +295,7 @@ def _moments(
                 at = variable, column
                 if np.isnan(of_a[at]) and np.isnan(of_b[at]):
                     continue
-                numbers = (float(found[at]) for found in (of_a, of_b, values, half))
+                numbers = [float(found[at]) for found in (of_a, of_b, values, half)]
                 yield Sample(f"{name} {prefix}{label}", where, role, "ratio", *numbers)
 
 

@@ -80,8 +80,8 @@ def read_run(folder: Path) -> Run:
     with closing(result):
         if not result.complete:
             raise ResultsError(
-                f"{folder} did not reach its end (it holds {result.duration_ms:g} ms); run it again "
-                f"with --overwrite."
+                f"{folder} did not reach its end (it holds {result.duration_ms:g} ms); run it "
+                f"again with --overwrite."
             )
         monitors = {str(k): float(v.attrs["period_ms"]) for k, v in result.mean_field.items()}
         wanted = [_MAIN_MONITOR, *(name for name in monitors if name not in _BOLD_MONITORS)]
