@@ -156,13 +156,13 @@ def _interval_words(pairs: Sequence[PairComparison]) -> str:
     if len(pairs) > 1:
         return f"{LEVEL:.0%} over {len(pairs)} pairs of runs (Student)"
     blocks, period_ms = pairs[0].blocks, pairs[0].a.period_ms
+    words = f"{LEVEL:.0%} over time, blocks of ten memories left out in turn"
     if not blocks.n_blocks:
-        return "none: one pair, and too short"
+        return f"{words}, where the run is long enough"
     n_effective = len(pairs[0].a.times_ms) / blocks.memory
     return (
-        f"{LEVEL:.0%} over time: {blocks.n_blocks} blocks of "
-        f"{blocks.n_samples * period_ms / 1000:.3g} s left out in turn (memory "
-        f"{blocks.memory * period_ms:.0f} ms, {n_effective:.0f} effective samples)"
+        f"{words}; the network's: {blocks.n_blocks} of {blocks.n_samples * period_ms / 1000:.3g} s "
+        f"(memory {blocks.memory * period_ms:.0f} ms, {n_effective:.0f} effective samples)"
     )
 
 

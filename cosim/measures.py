@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cosim.time_blocks import over_pairs
+
+Array = NDArray[np.float64]
 
 # ratio: b / a - 1, from the logarithm; difference: b - a; likeness: a correlation, by Fisher's z;
 # distance: a number that is 0 where nothing differs.
@@ -31,6 +34,7 @@ class Measure:
             distance; None where it is not defined.
         low: Lower end of the 95 % interval of ``change``; None without one.
         high: Upper end.
+        n_blocks: Blocks of time, or pairs of runs, that the interval rests on; 0 without one.
     """
 
     quantity: str
@@ -42,6 +46,7 @@ class Measure:
     change: float | None
     low: float | None
     high: float | None
+    n_blocks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Sample:
         b: Value in the other run; NaN if none.
         value: Change on that scale: log ratio, difference, Fisher's z, distance.
         half_width: Of its interval over time; NaN without one.
+        n_blocks: Blocks of time that it rests on.
     """
 
     quantity: str
@@ -67,9 +73,10 @@ class Sample:
     b: float
     value: float
     half_width: float
+    n_blocks: int
 
 
-def log_ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def log_ratio(a: Array, b: Array) -> Array:
     """``log(b / a)``; 0 where both are 0, NaN where they have no ratio above 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where((a == b) & np.isfinite(a), 1.0, b / a)
@@ -90,13 +97,14 @@ def combine(samples: Sequence[Sample]) -> Measure:
     first = samples[0]
     values = np.array([one.value for one in samples])
     if len(samples) == 1:
-        value, half_width = first.value, first.half_width
+        value, half_width, n_blocks = first.value, first.half_width, first.n_blocks
     else:
         mean, half = over_pairs(values)
-        value, half_width = float(mean), float(half)
+        value, half_width, n_blocks = float(mean), float(half), len(samples)
     a, b = (float(np.mean([getattr(one, side) for one in samples])) for side in ("a", "b"))
     ends = [_known(_natural(first.kind, value + d)) for d in (0.0, -half_width, half_width)]
-    return Measure(first.quantity, first.where, first.role, first.kind, _known(a), _known(b), *ends)
+    what = first.quantity, first.where, first.role, first.kind
+    return Measure(*what, _known(a), _known(b), ends[0], ends[1], ends[2], n_blocks)
 
 
 def _natural(kind: Kind, value: float) -> float:

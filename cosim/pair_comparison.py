@@ -104,13 +104,14 @@ class PairComparison:
         a: The reference's series after that time.
         b: The other's.
         bold: BOLD of both, if both have it.
-        blocks: Blocks of time for intervals; those of another pair may be put in their place.
+        blocks: Blocks of time for connectivity and spectra; those of another pair may be put in
+            their place.
     """
 
     def __init__(self, a: Run, b: Run, places: Places, skip_ms: float) -> None:
         self.places = places
         self.a, self.b = a.series.after(skip_ms), b.series.after(skip_ms)
-        self.blocks = _blocks(self.a, self.b)
+        self.blocks = _network_blocks(self.a, self.b)
         bold_from_ms = skip_ms + (_BOLD_KERNEL_MS if a.bold and a.bold.monitor == "bold" else 0.0)
         self._bold_from_ms = bold_from_ms
         self.bold = tuple(run.bold.after(bold_from_ms) for run in (a, b) if run.bold is not None)
@@ -153,14 +154,14 @@ class PairComparison:
 
     def samples(self) -> Iterator[Sample]:
         """Every measure, in the order of the table."""
-        yield from _moments(self.a, self.b, self.blocks, self.places)
+        yield from _moments(self.a, self.b, self.places)
         yield from _connectivity(self.a, self.b, self.blocks, self.places, "FC")
         yield from self._dynamics()
         yield from self._bands()
         if len(self.bold) == 2 and len(self.bold[0].times_ms) >= _FEWEST_BOLD_SAMPLES:
             one, other = (_first_variable(series) for series in self.bold)
-            blocks = _blocks(one, other)
-            yield from _moments(one, other, blocks, self.places, "BOLD of ")
+            yield from _moments(one, other, self.places, "BOLD of ")
+            blocks = _network_blocks(one, other)
             yield from _connectivity(one, other, blocks, self.places, "FC of BOLD")
 
     def notes(self) -> Iterator[str]:
@@ -168,7 +169,8 @@ class PairComparison:
         if not self.blocks.n_blocks:
             yield (
                 f"{len(self.a.times_ms)} samples hold too few independent ones "
-                f"(memory {self.blocks.memory * self.a.period_ms:.0f} ms) for intervals over time."
+                f"(memory {self.blocks.memory * self.a.period_ms:.0f} ms) for intervals of "
+                f"connectivity and spectra over time."
             )
         if self.halves_likeness < _LIKENESS_OF_A_STRUCTURE:
             yield (
@@ -181,9 +183,10 @@ class PairComparison:
                 f"BOLD is left out: {len(self.bold[0].times_ms)} samples after "
                 f"{self._bold_from_ms / 1000:g} s, {_FEWEST_BOLD_SAMPLES} are needed."
             )
-        unknown = np.isnan(self.a.values + self.b.values).any(axis=0)
+        sums = self.a.values + self.b.values
+        unknown: list[list[bool]] = np.asarray(np.isnan(sums).any(axis=0)).tolist()
         for variable, label in enumerate(self.a.variables):
-            names = [self.places.names[i] for i in np.flatnonzero(unknown[variable])]
+            names = [self.places.names[i] for i, is_ in enumerate(unknown[variable]) if is_]
             if names:
                 yield f"{label} of {', '.join(names[:5])} is not provided by the circuit."
 
@@ -242,9 +245,10 @@ class PairComparison:
                 values, half = jackknife(change, self.blocks.n_blocks)
                 for number, (low, high, band) in enumerate(inside):
                     name = f"power of {label}, {low:g}-{high:g} Hz"
-                    numbers = (of_a[:, band].mean(), of_b[:, band].mean())
-                    found = [float(x) for x in (*numbers, values[number], half[number])]
-                    yield Sample(name, where, role, "ratio", *found)
+                    one, other = float(of_a[:, band].mean()), float(of_b[:, band].mean())
+                    value, width = float(values[number]), float(half[number])
+                    n_blocks = self.blocks.n_blocks
+                    yield Sample(name, where, role, "ratio", one, other, value, width, n_blocks)
 
 
 def _first_variable(series: Series) -> Series:
@@ -252,56 +256,69 @@ def _first_variable(series: Series) -> Series:
     return replace(series, variables=series.variables[:1], values=series.values[:, :1])
 
 
-def _blocks(a: Series, b: Series) -> Blocks:
-    """Long against the memory of nine series in ten: of both runs and of their difference."""
-    n = len(a.values)
-    series = np.concatenate(
-        [a.values[:, 0], b.values[:, 0], b.values[:, 0] - a.values[:, 0]], axis=1
-    )
+def _blocks(series: Array) -> Blocks:
+    """Long against the memory of nine series in ten.
+
+    Args:
+        series: Shape ``(n_samples, n_series)``; those that do not vary do not count.
+    """
     varies = np.ptp(series, axis=0) > 0
-    if n < 2 or not varies.any():
-        return choose_blocks(1.0, n)
+    if len(series) < 2 or not varies.any():
+        return choose_blocks(1.0, len(series))
     times = integrated_time(series[:, varies])
-    return choose_blocks(float(np.percentile(times, _MEMORY_PERCENTILE)), n)
+    return choose_blocks(float(np.percentile(times, _MEMORY_PERCENTILE)), len(series))
+
+
+def _network_blocks(a: Series, b: Series) -> Blocks:
+    """Blocks for connectivity and spectra, which rest on both runs' own fluctuations."""
+    return _blocks(np.concatenate([a.values[:, 0], b.values[:, 0]], axis=1))
+
+
+def _row_blocks(a: Series, b: Series, columns: list[int]) -> Blocks:
+    """Blocks for a difference between two courses of one set: as long as the slowest needs."""
+    one, other = (s.values[:, 0, columns].mean(axis=1) for s in (a, b))
+    courses = np.stack([one, other, other - one], axis=1)
+    varying = courses[:, np.ptp(courses, axis=0) > 0]
+    memory = float(integrated_time(varying).max()) if varying.size else 1.0
+    return choose_blocks(memory, len(courses))
 
 
 def _alone(
     quantity: str, kind: Kind, a: float = np.nan, b: float = np.nan, value: float = np.nan
 ) -> Sample:
     """A measure of the whole network without an interval over time."""
-    return Sample(quantity, "all", "network", kind, float(a), float(b), float(value), np.nan)
+    return Sample(quantity, "all", "network", kind, float(a), float(b), float(value), np.nan, 0)
 
 
-def _moments(
-    a: Series, b: Series, blocks: Blocks, places: Places, prefix: str = ""
-) -> Iterator[Sample]:
+def _moments(a: Series, b: Series, places: Places, prefix: str = "") -> Iterator[Sample]:
     """Mean and variance of every variable, region by region and over the others."""
     n = len(a.values)
-    rows = [*places.single, (f"{len(places.others)} other regions", "others", -1)]
+    rows = [(where, role, [i]) for where, role, i in places.single]
+    rows.append((f"{len(places.others)} other regions", "others", list(places.others)))
+    blocks = [_row_blocks(a, b, columns) for _, _, columns in rows]
     for name, moment in _MOMENTS.items():
+        for (where, role, columns), own in zip(rows, blocks, strict=True):
+            parts = tuple(series.values[:, :, columns] for series in (a, b))
 
-        def both(block: int | None, moment: _Moment = moment) -> tuple[Array, Array]:
-            kept = blocks.without(block, n)
-            one, other = (_with_mean(moment(s.values[kept]), places.others) for s in (a, b))
-            return one, other
+            def both(
+                block: int | None, parts: Any = parts, own: Blocks = own, moment: _Moment = moment
+            ) -> list[Array]:
+                kept = own.without(block, n)
+                return [np.asarray(moment(part[kept]).mean(axis=1)) for part in parts]
 
-        def change(block: int | None, both: Callable[[int | None], Any] = both) -> Array:
-            return log_ratio(*both(block))
+            def change(block: int | None, both: Any = both) -> Array:
+                return log_ratio(*both(block))
 
-        of_a, of_b = both(None)
-        values, half = jackknife(change, blocks.n_blocks)
-        for where, role, column in rows:
+            of_a, of_b = both(None)
+            values, half = jackknife(change, own.n_blocks)
             for variable, label in enumerate(a.variables):
-                at = variable, column
-                if np.isnan(of_a[at]) and np.isnan(of_b[at]):
-                    continue
-                numbers = [float(found[at]) for found in (of_a, of_b, values, half)]
-                yield Sample(f"{name} {prefix}{label}", where, role, "ratio", *numbers)
-
-
-def _with_mean(values: Array, others: Sequence[int]) -> Array:
-    """Values per region, and as a last column their mean over the others."""
-    return np.concatenate([values, values[:, list(others)].mean(axis=1, keepdims=True)], axis=1)
+                one, other = float(of_a[variable]), float(of_b[variable])
+                value, width = float(values[variable]), float(half[variable])
+                if np.isfinite([one, other]).any():
+                    quantity = f"{name} {prefix}{label}"
+                    yield Sample(
+                        quantity, where, role, "ratio", one, other, value, width, own.n_blocks
+                    )
 
 
 def _connectivity(
@@ -328,12 +345,12 @@ def _connectivity(
         one, two = (functional_connectivity(s.values[kept, 0][:, columns]) for s in (a, b))
         values, half = jackknife(changes, blocks.n_blocks)
         role = "network" if where == "all" else "others"
-        unknown = float("nan")
+        unknown, n_blocks = float("nan"), blocks.n_blocks
         like, apart = ((float(values[i]), float(half[i])) for i in (0, 1))
         means = float(np.nanmean(one)), float(np.nanmean(two))
         rms = float(np.sqrt(np.nanmean((two - one) ** 2)))
-        yield Sample(f"{name} likeness", where, role, "likeness", unknown, unknown, *like)
-        yield Sample(f"mean {name}", where, role, "difference", *means, *apart)
+        yield Sample(f"{name} likeness", where, role, "likeness", unknown, unknown, *like, n_blocks)
+        yield Sample(f"mean {name}", where, role, "difference", *means, *apart, n_blocks)
         yield Sample(
-            f"rms difference of {name}", where, role, "distance", unknown, unknown, rms, unknown
+            f"rms difference of {name}", where, role, "distance", unknown, unknown, rms, unknown, 0
         )
