@@ -81,9 +81,9 @@ def compare_folders(reference: Path, other: Path, skip_ms: float, base: Path) ->
     """
     pairs: list[PairComparison] = []
     runs: list[tuple[Run, Run]] = []
-    notes: list[str] = []
+    folders_of_pairs, notes = find_pairs(reference, other)
     places: Places | None = None
-    for folders in find_pairs(reference, other):
+    for folders in folders_of_pairs:
         a, b = (read_run(folder) for folder in folders)
         check_comparable(a, b)
         if runs:

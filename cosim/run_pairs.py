@@ -106,10 +106,14 @@ def read_run(folder: Path) -> Run:
         )
 
 
-def find_pairs(reference: Path, other: Path) -> list[tuple[Path, Path]]:
+def find_pairs(reference: Path, other: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Folders of the runs to set side by side.
 
-    Both are a run each, or both folders of runs (one per seed) whose names are the same.
+    Both are a run each, or both folders of runs (one per seed), paired by their names. Runs of the
+    reference without a partner are left out: one reference serves comparisons of fewer seeds.
+
+    Returns:
+        The pairs, and one line for what is left out.
 
     Raises:
         ResultsError: If they cannot be paired.
@@ -117,16 +121,16 @@ def find_pairs(reference: Path, other: Path) -> list[tuple[Path, Path]]:
     for folder in (reference, other):
         if not folder.is_dir():
             raise ResultsError(f"{folder} is not a folder; give the folder of a run (--output).")
-    if held_results(reference) and held_results(other):
-        return [(reference, other)]
     ours, theirs = _runs_below(reference), _runs_below(other)
-    if ours != theirs:
-        alone = sorted(set(ours) ^ set(theirs))
+    alone = [name for name in theirs if name not in ours]
+    if alone:
         raise ResultsError(
-            f"{reference} and {other} do not hold runs of the same names ({', '.join(alone[:4])} "
-            f"only in one); runs are paired by name, so call them alike, such as seed_1."
+            f"{reference} has no run to pair with {', '.join(alone[:4])} of {other}; give two "
+            f"runs, or two folders of runs that are called alike, such as seed_1."
         )
-    return [(reference / name, other / name) for name in ours]
+    left = [name for name in ours if name not in theirs]
+    notes = [f"{', '.join(left)} of A has no partner and is left out."] if left else []
+    return [(reference / name, other / name) for name in theirs], notes
 
 
 def check_comparable(reference: Run, other: Run) -> None:

@@ -283,11 +283,21 @@ def test_runs_that_cannot_be_compared_are_refused_in_one_line(tmp_path, other, w
     assert "\n" not in str(caught.value)
 
 
+def test_reference_may_hold_more_seeds(tmp_path):
+    for name in ("A/seed_1", "A/seed_2", "A/seed_3", "B/seed_1", "B/seed_3"):
+        write_run(tmp_path / name, noise(int(name[-1]), 400), seed=int(name[-1]))
+    found = compare(tmp_path / "A", [tmp_path / "B"], skip_ms=0.0)[0]
+    assert [pair["seeds"] for pair in found.facts["pairs"]] == [[1, 1], [3, 3]]
+    assert any("seed_2 of A has no partner" in note for note in found.notes)
+
+
 def test_folders_that_cannot_be_paired_are_refused(tmp_path):
     for name in ("A/seed_1", "A/seed_2", "B/seed_1", "B/seed_3"):
         write_run(tmp_path / name, noise(1, 100))
-    with pytest.raises(ResultsError, match=r"seed_2, seed_3 only in one"):
+    with pytest.raises(ResultsError, match=r"A has no run to pair with seed_3 of .*B"):
         compare(tmp_path / "A", [tmp_path / "B"])
+    with pytest.raises(ResultsError, match="give two runs"):
+        compare(tmp_path / "A", [tmp_path / "B" / "seed_1"])
     (tmp_path / "empty").mkdir()
     with pytest.raises(ResultsError, match="neither results nor folders of runs"):
         compare(tmp_path / "A", [tmp_path / "empty"])
