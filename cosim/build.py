@@ -11,7 +11,6 @@ from cosim.deliveries import connect
 from cosim.drives import Drive
 from cosim.keyed_random import compile_now
 from cosim.meanfield.monitors import build_monitors, columns, recorded
-from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import TvbParticipant
 from cosim.plan import Plan
 from cosim.plan_circuits import CircuitPlan
@@ -58,7 +57,7 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
     """
     brain = plan.experiment.brain
     periods_ms = {name: monitor.period_ms for name, monitor in brain.monitors.items()}
-    network = MeanFieldNetwork(
+    network = plan.brain.engine.network(
         plan.connectome,
         plan.family,
         plan.parameters,

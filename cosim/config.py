@@ -72,6 +72,8 @@ class Brain(Section):
         initial: Initial value per state variable; omitted, the resting fixed point.
         monitors: TVB monitors by name, and ``balloon``: BOLD as a fit defines it, from the gating
             variable that regions feel.
+        engine: What steps the network: ``tvb``, TVB's own loop; ``compiled``, a compiled loop with
+            the same numbers; ``auto``: compiled where the model has a kernel.
     """
 
     fitted: str | None = None
@@ -87,6 +89,7 @@ class Brain(Section):
     noise: dict[str, NonNegative] = Field(default_factory=dict)
     initial: dict[str, PerRegion] | None = None
     monitors: dict[str, Monitor] = Field(default_factory=_default_monitors)
+    engine: Literal["auto", "tvb", "compiled"] = "auto"
 
     @model_validator(mode="before")
     @classmethod

@@ -98,6 +98,19 @@ def _normals(seed, stream, step, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _increments(seed, first_stream, first_step, root, scales, out):  # type: ignore[no-untyped-def]
+    for s in range(out.shape[0]):
+        for v in range(out.shape[1]):
+            if scales[v] == 0.0:
+                out[s, v] = 0.0
+                continue
+            for i in range(out.shape[2]):
+                a, b = _uniform_pair(seed, first_stream + v, i, first_step + s, 0)
+                z = np.sqrt(-2.0 * np.log(a)) * np.cos(2.0 * np.pi * b)
+                out[s, v, i] = z * root * scales[v]
+
+
+@njit(cache=True)
 def _count_all(seed, stream, identities, first_step, means, counts):  # type: ignore[no-untyped-def]
     n_events = 0
     for s in range(means.shape[0]):
@@ -161,6 +174,29 @@ def normal(seed: int, stream: int, n: int, step: int) -> NDArray[np.float64]:
     out = np.empty(n)
     _normals(np.uint64(seed), np.uint64(stream), np.uint64(step), out)
     return out
+
+
+def wiener_increments(
+    seed: int,
+    first_stream: int,
+    first_step: int,
+    root: float,
+    scales: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Increments of Wiener processes over consecutive steps, one per variable and identity.
+
+    Args:
+        seed: Seed of the run.
+        first_stream: Stream of the first variable; the others count up from it.
+        first_step: Mean-field step of the first row.
+        root: Square root of the step.
+        scales: Standard deviation per square root of time of each variable, ``(n_variables,)``.
+        out: Takes them, shape ``(n_steps, n_variables, n_identities)``: :func:`normal` times
+            ``root`` times the scale, multiplied in this order.
+    """
+    key = np.uint64(seed), np.int64(first_stream), np.int64(first_step)
+    _increments(*key, root, scales, out)
 
 
 def poisson_events(

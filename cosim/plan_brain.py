@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cosim.config import Brain
 from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome, load_connectome
+from cosim.meanfield.engine import Engine, choose_engine
 from cosim.meanfield.feedback_inhibition import inhibition_for_rate
 from cosim.meanfield.fitted import FittedBrain, read_fitted
 from cosim.meanfield.models import ModelFamily, model_family
@@ -34,6 +35,7 @@ class BrainPlan:
         parameters: Its parameters, scalar or ``(n_regions,)``.
         sigma: Noise per gating variable, per sqrt(ms), shape ``(n_gating,)``.
         given: Initial value per gating variable, where one is given.
+        engine: The loop that steps it.
         notices: What a user should know and is no mistake, one line each.
     """
 
@@ -42,6 +44,7 @@ class BrainPlan:
     parameters: Mapping[str, Array]
     sigma: Array
     given: Mapping[str, Array]
+    engine: Engine
     notices: tuple[str, ...] = ()
 
     def value(self, name: str, region: str) -> float | None:
@@ -121,16 +124,18 @@ def plan_brain(brain: Brain, base: Path, driven: bool) -> BrainPlan:
         J_i = problems.attempt(lambda: _controlled(brain, family, uncontrolled, connectome))
         parameters = parameters if J_i is None else {**parameters, "J_i": J_i}
     sigma = problems.attempt(lambda: _sigma(brain, fitted, family))
+    engine = problems.attempt(lambda: choose_engine(brain.engine, family))
     problems.attempt(lambda: _check_initial(brain, family, connectome))
     problems.raise_if_any()
     assert parameters is not None
     assert sigma is not None
+    assert engine is not None
     given = {key: np.asarray(value, float) for key, value in (brain.initial or {}).items()}
     changed = brain.parameters or brain.fic is not None
     if fitted is not None and not brain.initial and not changed:
         given = dict(zip(family.gating, fitted.rest, strict=True))
     notices = _notices(brain, fitted, connectome, driven)
-    return BrainPlan(connectome, family, parameters, sigma, given, notices)
+    return BrainPlan(connectome, family, parameters, sigma, given, engine, notices)
 
 
 def connectome_of(brain: Brain, base: Path) -> Connectome:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -95,6 +96,7 @@ def facts(
         "seed": experiment.seed,
         "duration_ms": experiment.duration_ms,
         "window_ms": planned.clock.window_ms,
+        "engine": asdict(planned.brain.engine),
         "notices": list(planned.brain.notices),
         "circuit_parameters": {
             label: {name: written_down(value) for name, value in values.items()}

@@ -66,6 +66,38 @@ class Balloon(Monitor):
             return None
         return step * self.dt, bold(self._state)[None, :, None]
 
+    def sample_window(self, start_step: int, states: Array) -> tuple[Array, Array]:
+        """Follow the steps of a window, with the numbers of :meth:`sample`.
+
+        Args:
+            start_step: Steps before the window.
+            states: All variables after each step, shape ``(n_steps, n_variables, n_regions)``.
+
+        Returns:
+            Times of whole periods ``(n,)``, ms, and BOLD ``(n, 1, n_regions)``.
+        """
+        drive = np.concatenate([self._last[None], states[:, self._row]])
+        means = 0.5 * (drive[:-1] + drive[1:])
+        times, values, row = [], [], 0
+        while row < len(means):
+            taken = min(self._steps - (start_step + row) % self._steps, len(means) - row)
+            # Term by term onto what is there, as step by step.
+            terms = np.concatenate([self._sum[None], means[row : row + taken]])
+            self._sum = np.add.reduce(terms, axis=0)
+            row += taken
+            step = start_step + row
+            if step % self._steps:
+                break
+            seconds = self._steps * self.dt / 1000
+            self._state = advance(self._state, self._sum / self._steps, seconds)
+            self._sum = np.zeros_like(self._sum)
+            if step % self.istep == 0:
+                times.append(step * self.dt)
+                values.append(bold(self._state)[None])
+        self._last = np.array(drive[-1])
+        empty = np.empty((0, 1, states.shape[2]))
+        return np.array(times, float), np.array(values) if values else empty
+
 
 def steps_of_block(period_steps: int, dt_ms: float) -> int:
     """Network steps in one haemodynamic step: the most that divide the period within 20 ms."""

@@ -10,75 +10,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import float64, guvectorize, njit
 from numpy.typing import NDArray
 from tvb.basic.neotraits.api import Final, List, NArray
 from tvb.simulator.models.wong_wang import ReducedWongWang
 from tvb.simulator.models.wong_wang_exc_inh import ReducedWongWangExcInh
 
 from cosim.errors import ConfigurationError
+from cosim.meanfield.kernels import (
+    exc_inh,
+    exc_inh_rates,
+    one_state,
+    one_state_rate,
+    tanh,
+    tanh_rates,
+)
 from cosim.registry import unknown_name
-
-
-@njit(cache=True, inline="always")
-def _transfer(x, d):  # type: ignore[no-untyped-def]
-    """H = x / (1 - exp(-d x)); at x -> 0 its limit, where the quotient is 0/0."""
-    # Below 1e-9 / d the limit 1/d + x/2 and the quotient agree to rounding.
-    if abs(d * x) < 1e-9:
-        return 1.0 / d + 0.5 * x
-    return x / (1.0 - np.exp(-d * x))
-
-
-@guvectorize([(float64[:],) * 22], "(n),(m)" + ",()" * 19 + "->(n)", nopython=True, cache=True)
-def _exc_inh(S, c, ae, be, de, ge, te, wp, we, jn, ai, bi, di, gi, ti, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
-    # Terms in TVB's order, so that trajectories agree to the last bit.
-    cc = g[0] * jn[0] * c[0]
-    jnSe = jn[0] * S[0]
-    x = wp[0] * jnSe - ji[0] * S[1] + we[0] * io[0] + cc + ie[0]
-    out[0] = -(S[0] / te[0]) + (1.0 - S[0]) * _transfer(ae[0] * x - be[0], de[0]) * ge[0]
-    x = jnSe - S[1] + wi[0] * io[0] + lam[0] * cc
-    out[1] = -(S[1] / ti[0]) + _transfer(ai[0] * x - bi[0], di[0]) * gi[0]
-
-
-@guvectorize([(float64[:],) * 18], "(n),(m)" + ",()" * 15 + "->(n)", nopython=True, cache=True)
-def _exc_inh_rates(S, c, ae, be, de, wp, we, jn, ai, bi, di, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
-    cc = g[0] * jn[0] * c[0]
-    jnSe = jn[0] * S[0]
-    x = wp[0] * jnSe - ji[0] * S[1] + we[0] * io[0] + cc + ie[0]
-    out[0] = _transfer(ae[0] * x - be[0], de[0])
-    x = jnSe - S[1] + wi[0] * io[0] + lam[0] * cc
-    out[1] = _transfer(ai[0] * x - bi[0], di[0])
-
-
-@guvectorize([(float64[:],) * 22], "(n),(m)" + ",()" * 19 + "->(n)", nopython=True, cache=True)
-def _tanh(S, c, ae, be, de, ge, te, wp, we, jn, ai, bi, di, gi, ti, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
-    cc = g[0] * jn[0] * c[0]
-    x = np.tanh(wp[0] * jn[0] * S[0] - ji[0] * S[1] + we[0] * io[0] + cc + ie[0])
-    out[0] = -(S[0] / te[0]) + (1.0 - S[0]) * _transfer(ae[0] * x - be[0], de[0]) * ge[0]
-    x = np.tanh(jn[0] * S[0] - S[1] + wi[0] * io[0] + lam[0] * cc)
-    out[1] = -(S[1] / ti[0]) + _transfer(ai[0] * x - bi[0], di[0]) * gi[0]
-
-
-@guvectorize([(float64[:],) * 18], "(n),(m)" + ",()" * 15 + "->(n)", nopython=True, cache=True)
-def _tanh_rates(S, c, ae, be, de, wp, we, jn, ai, bi, di, wi, ji, g, lam, io, ie, out):  # type: ignore[no-untyped-def]
-    cc = g[0] * jn[0] * c[0]
-    x = np.tanh(wp[0] * jn[0] * S[0] - ji[0] * S[1] + we[0] * io[0] + cc + ie[0])
-    out[0] = _transfer(ae[0] * x - be[0], de[0])
-    x = np.tanh(jn[0] * S[0] - S[1] + wi[0] * io[0] + lam[0] * cc)
-    out[1] = _transfer(ai[0] * x - bi[0], di[0])
-
-
-@guvectorize([(float64[:],) * 12], "(n),(m)" + ",()" * 9 + "->(n)", nopython=True, cache=True)
-def _one_state(S, c, a, b, d, gamma, tau, w, j, io, g, out):  # type: ignore[no-untyped-def]
-    x = w[0] * j[0] * S[0] + io[0] + j[0] * (g[0] * c[0])
-    h = _transfer(a[0] * x - b[0], d[0])
-    out[0] = -(S[0] / tau[0]) + (1.0 - S[0]) * h * gamma[0]
-
-
-@guvectorize([(float64[:],) * 10], "(n),(m)" + ",()" * 7 + "->(n)", nopython=True, cache=True)
-def _one_state_rate(S, c, a, b, d, w, j, io, g, out):  # type: ignore[no-untyped-def]
-    x = w[0] * j[0] * S[0] + io[0] + j[0] * (g[0] * c[0])
-    out[0] = _transfer(a[0] * x - b[0], d[0])
 
 
 def _rows(state: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,11 +110,11 @@ class ExcInhWithRates(_WithRates, ReducedWongWangExcInh):
         **_: Any,
     ) -> NDArray[np.float64]:
         """Time derivative of S_e, S_i, shape ``(2, n_regions, 1)``, per ms."""
-        return _columns(_exc_inh(_rows(x), _rows(c), *self._values(self._drift_names)))
+        return _columns(exc_inh(_rows(x), _rows(c), *self._values(self._drift_names)))
 
     def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
         """R_e, R_i for gating ``(2, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
-        return _columns(_exc_inh_rates(_rows(S), _rows(c), *self._values(self._rate_names)))
+        return _columns(exc_inh_rates(_rows(S), _rows(c), *self._values(self._rate_names)))
 
 
 class TanhWithRates(ExcInhWithRates):
@@ -188,11 +134,11 @@ class TanhWithRates(ExcInhWithRates):
         **_: Any,
     ) -> NDArray[np.float64]:
         """Time derivative of S_e, S_i, shape ``(2, n_regions, 1)``, per ms."""
-        return _columns(_tanh(_rows(x), _rows(c), *self._values(self._drift_names)))
+        return _columns(tanh(_rows(x), _rows(c), *self._values(self._drift_names)))
 
     def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
         """R_e, R_i for gating ``(2, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
-        return _columns(_tanh_rates(_rows(S), _rows(c), *self._values(self._rate_names)))
+        return _columns(tanh_rates(_rows(S), _rows(c), *self._values(self._rate_names)))
 
 
 class OneStateWithRate(_WithRates, ReducedWongWang):
@@ -224,11 +170,11 @@ class OneStateWithRate(_WithRates, ReducedWongWang):
         self, x: NDArray[np.float64], c: NDArray[np.float64], local_coupling: float = 0.0
     ) -> NDArray[np.float64]:
         """Time derivative of S, shape ``(1, n_regions, 1)``, per ms."""
-        return _columns(_one_state(_rows(x), _rows(c), *self._values(self._drift_names)))
+        return _columns(one_state(_rows(x), _rows(c), *self._values(self._drift_names)))
 
     def rates_hz(self, S: NDArray[np.float64], c: NDArray[np.float64]) -> NDArray[np.float64]:
         """R for gating ``(1, n_regions, 1)`` and coupling ``(1, n_regions, 1)``, Hz."""
-        return _columns(_one_state_rate(_rows(S), _rows(c), *self._values(self._rate_names)))
+        return _columns(one_state_rate(_rows(S), _rows(c), *self._values(self._rate_names)))
 
 
 @dataclass(frozen=True)

@@ -5,46 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tvb.datatypes.connectivity import Connectivity
-from tvb.simulator import coupling, simulator
 
 from cosim.clock import SyncWindow
 from cosim.meanfield.connectome import Connectome
-from cosim.meanfield.integration import build_integrator
 from cosim.meanfield.models import ModelFamily
-from cosim.meanfield.resting_state import rates_at
-
-
-class _StartsAtZero(simulator.Simulator):
-    """TVB's Simulator whose first step is step 1, whatever the length of the initial history.
-
-    TVB counts the rows of an initial condition as steps, which would shift every monitor. The
-    history here is constant in time, so its rows can be counted as the past.
-    """
-
-    def _configure_history(self, initial_conditions: Any = None) -> None:
-        super()._configure_history(initial_conditions)
-        self.current_step = 0
-
-
-def tvb_connectivity(connectome: Connectome) -> Any:
-    """A TVB Connectivity with these weights, lengths and speed."""
-    return Connectivity(
-        weights=connectome.weights.copy(),
-        tract_lengths=connectome.lengths_mm.copy(),
-        region_labels=np.array(connectome.regions),
-        centres=connectome.centres_mm.copy(),
-        # TVB's projections ask for both; the lead fields used here are of the cortical surface.
-        cortical=np.ones(connectome.n_regions, dtype=bool),
-        orientations=np.zeros((connectome.n_regions, 3)),
-        speed=np.array([connectome.speed_mm_per_ms]),
-    )
-
-
-def _coupling(connectome: Connectome) -> Any:
-    """TVB's coupling function: what arrives, or its difference to the region's own state."""
-    kind = coupling.Difference if connectome.diffusive else coupling.Linear
-    return kind(a=np.array([1.0]))
+from cosim.meanfield.sampling import samplers
+from cosim.meanfield.simulation import build_simulator
 
 
 class MeanFieldNetwork:
@@ -80,24 +46,10 @@ class MeanFieldNetwork:
         self.family = family
         self.dt_ms = dt_ms
         self.monitors = dict(monitors)
-        connectivity = tvb_connectivity(connectome)
-        connectivity.configure()
-        connectivity.set_idelays(dt_ms)
-        model = family.build(parameters)
-        model.configure()
-        self._initial = np.concatenate([initial, rates_at(model, connectome.operator, initial)])
-        horizon = int(connectivity.idelays.max()) + 1
-        self._tvb = _StartsAtZero(
-            connectivity=connectivity,
-            model=model,
-            coupling=_coupling(connectome),
-            integrator=build_integrator(dt_ms, seed, sigma),
-            monitors=tuple(self.monitors.values()),
-            # The whole horizon: TVB fills what is missing with random numbers.
-            initial_conditions=np.tile(self._initial[None, ..., None], (horizon, 1, 1, 1)),
+        self._tvb, self._initial = build_simulator(
+            connectome, family, parameters, dt_ms, seed, sigma, initial, monitors
         )
-        self._tvb.configure()
-        self._tvb.model.fix_parameters()
+        self._samplers = samplers(self.monitors)
 
     def initial_state(self) -> NDArray[np.float64]:
         """Every variable at all times up to 0, shape ``(n_variables, n_regions)``."""
@@ -179,14 +131,4 @@ class MeanFieldNetwork:
             Per monitor, sample times ``(n,)`` in ms and values ``(n, n_variables, n_regions)``;
             those that project to sensors have one variable and sensors in the place of regions.
         """
-        samples = {}
-        for name, monitor in self.monitors.items():
-            times, values = [], []
-            for n, state in enumerate(states):
-                sampled = monitor.record(window.start_step + n + 1, state[..., np.newaxis])
-                if sampled is not None:
-                    times.append(sampled[0])
-                    values.append(np.array(sampled[1])[..., 0])
-            # Without a sample nothing tells the shape, and nothing is recorded.
-            samples[name] = np.array(times, float), np.array(values)
-        return samples
+        return {name: take(window.start_step, states) for name, take in self._samplers.items()}

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
 from cosim.errors import SimulationError
-from cosim.meanfield.network import MeanFieldNetwork
+from cosim.meanfield.engine import Network
 from cosim.protocols import GatedRate, Samples
 from cosim.rate_ceiling import RateCeiling
 from cosim.signals import Packet, PacketLayout
@@ -37,7 +37,7 @@ class TvbParticipant:
 
     def __init__(
         self,
-        network: MeanFieldNetwork,
+        network: Network,
         outgoing: PacketLayout,
         incoming: PacketLayout,
         gates: Mapping[str, GatedRate],

@@ -18,8 +18,9 @@ from cosim.meanfield.connectome import load_connectome
 from cosim.meanfield.integration import KeyedAdditive
 from cosim.meanfield.models import MODELS
 from cosim.meanfield.monitors import build_monitors
-from cosim.meanfield.network import MeanFieldNetwork, tvb_connectivity
+from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import TvbParticipant
+from cosim.meanfield.simulation import tvb_connectivity
 from cosim.recorder import MemorySink, Recorder
 from cosim.results import RunResult
 from cosim.scheduler import Position, Side, run_windows

@@ -12,7 +12,7 @@ from tvb.simulator.models.wong_wang_exc_inh import ReducedWongWangExcInh
 import cosim
 from cosim.meanfield.connectome import load_connectome
 from cosim.meanfield.models import MODELS
-from cosim.meanfield.network import tvb_connectivity
+from cosim.meanfield.simulation import tvb_connectivity
 from cosim.plan import plan
 
 TWO, ONE = "reduced_wong_wang_exc_inh", "reduced_wong_wang"
