@@ -85,7 +85,7 @@ def load_mechanisms(folder: Path) -> None:
     if content in _loaded_contents:
         return
     h = neuron_hoc()
-    problems = clashes(mechanisms, _loaded_mechanisms, _known_mechanisms(h))
+    problems = clashes(mechanisms, _loaded_mechanisms, _known_mechanisms(h), Path.cwd())
     if problems:
         raise ConfigurationError(*problems)
     library = compiled(folder, str(h.nrnversion(0)))

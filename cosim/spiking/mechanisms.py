@@ -97,7 +97,10 @@ def clash(name: str, file: Path, other: str) -> str:
 
 
 def clashes(
-    mechanisms: Iterable[Mechanism], loaded: Mapping[str, Path], built_in: Iterable[str]
+    mechanisms: Iterable[Mechanism],
+    loaded: Mapping[str, Path],
+    built_in: Iterable[str],
+    started_in: Path | None = None,
 ) -> list[str]:
     """One line per mechanism whose name NEURON has already.
 
@@ -105,13 +108,25 @@ def clashes(
         mechanisms: What is to be loaded.
         loaded: File behind each name that was loaded before.
         built_in: Every name that NEURON knows.
+        started_in: Working folder, from whose ``x86_64`` or the like NEURON loads by itself what
+            nrnivmodl left there.
     """
     known = set(built_in)
-    return [
-        clash(m.name, m.file, str(loaded[m.name]) if m.name in loaded else "NEURON itself")
-        for m in mechanisms
-        if m.name in loaded or m.name in known
-    ]
+    found = () if started_in is None else started_in.glob(f"{platform.machine()}/libnrnmech.*")
+    here = next(iter(sorted(found)), None)
+    content = b"" if here is None else here.read_bytes()
+    problems = []
+    for m in mechanisms:
+        if m.name in loaded:
+            problems.append(clash(m.name, m.file, str(loaded[m.name])))
+        elif m.name in known and f"_{m.file.stem}_reg".encode() in content:
+            problems.append(
+                f"mechanisms: {m.name!r} of {m.file} is in {here} too, which NEURON loads by "
+                f"itself in this working folder; move that library away, or leave out mechanisms."
+            )
+        elif m.name in known:
+            problems.append(clash(m.name, m.file, "NEURON itself"))
+    return problems
 
 
 def cache_folder() -> Path:

@@ -185,3 +185,26 @@ def test_a_library_that_was_broken_and_deleted_is_compiled_again(folder, cache):
     library.unlink()
     assert compiled(place, "9.0.2") == library
     assert library.is_file()
+
+
+def test_what_nrnivmodl_left_in_the_working_folder_is_named(folder, tmp_path):
+    """NEURON loads it by itself, as every user of NetPyNE knows."""
+    place = folder(a=HOLDER.format(name="Left", value=1), hh="NEURON { SUFFIX hh }")
+    subprocess.run(
+        [str(Path(sys.executable).with_name("nrnivmodl")), str(place / "a.mod")],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    code = (
+        "import os; from pathlib import Path\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "from cosim.spiking.interpreter import load_mechanisms\n"
+        f"try: load_mechanisms(Path({str(place)!r}))\n"
+        "except Exception as error: print(*error.problems, sep=chr(10))"
+    )
+    left, built_in = said(python(code)).splitlines()
+    assert "libnrnmech" in left
+    assert left.endswith("move that library away, or leave out mechanisms.")
+    assert "'hh'" in built_in
+    assert "also defined by NEURON itself" in built_in
