@@ -20,8 +20,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from cosim.errors import ConfigurationError
 from cosim.spiking.chatter import one_line, quiet
@@ -135,8 +136,8 @@ def _problems(name: str, document: Any, reader: Any) -> Iterator[str]:
 def _set_thresholds(net_params: Any, cells: Iterable[Any]) -> None:
     """The cells' own spike threshold; NetPyNE's reader forgets it for simple morphologies."""
     for cell in cells:
-        membrane = cell.biophysical_properties.membrane_properties
-        for threshold in membrane.spike_threshes[:1]:
+        membrane = getattr(cell.biophysical_properties, "membrane_properties", None)
+        for threshold in getattr(membrane, "spike_threshes", ())[:1]:
             for section in net_params.cellParams.get(cell.id, {}).get("secs", {}).values():
                 section.setdefault("threshold", _millivolt(threshold.value))
 
@@ -183,10 +184,22 @@ def _mechanisms(name: str, path: Path, network: str) -> Path:
     target = cache_folder().parent / "neuroml" / key.hexdigest()[:20]
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{target}.lock", timeout=_LONGEST_CONVERSION_S):
-        if not target.is_dir():
-            _convert(name, path, network, [java, "-jar", str(jar)], target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{target}.lock", timeout=_LONGEST_CONVERSION_S):
+            if not target.is_dir():
+                _convert(name, path, network, [java, "-jar", str(jar)], target)
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"Circuit {name!r}: jNeuroML took more than {_LONGEST_CONVERSION_S:g} s for the "
+            f"mechanisms of {path}; try it by hand: pynml {path.name} -validate."
+        ) from None
+    except (OSError, Timeout) as error:
+        reason = getattr(error, "strerror", None) or "another process still writes them"
+        raise ConfigurationError(
+            f"Circuit {name!r}: mechanisms of {path} cannot be written into {target.parent} "
+            f"({reason}); set XDG_CACHE_HOME to a folder that can be written."
+        ) from error
     return target
 
 
@@ -196,7 +209,7 @@ def _convert(name: str, path: Path, network: str, command: Sequence[str], target
         (place / "LEMS_network.xml").write_text(
             '<Lems><Target component="run"/><Include file="Cells.xml"/>'
             '<Include file="Networks.xml"/><Include file="Simulation.xml"/>'
-            f'<Include file="{path.resolve()}"/>'
+            f"<Include file={quoteattr(str(path.resolve()))}/>"
             f'<Simulation id="run" length="1ms" step="0.01ms" target="{network}"/></Lems>',
             encoding="utf-8",
         )

@@ -30,6 +30,16 @@ def test_a_file_takes_no_parameters(load):
         load("ei.net.nml", order=3)
 
 
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    (tmp_path / "blocked").write_text("a file, not a folder")
+    (tmp_path / "net.nml").write_text("<neuroml/>")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "blocked"))
+    monkeypatch.setattr(neuroml, "_jar", lambda: tmp_path / "jNeuroML.jar")
+    monkeypatch.setattr(neuroml.shutil, "which", lambda name: name)
+    with pytest.raises(ConfigurationError, match="set XDG_CACHE_HOME to a folder"):
+        neuroml._mechanisms("net.nml", tmp_path / "net.nml", "net")
+
+
 @installed
 class TestNetwork:
     @pytest.fixture(autouse=True)
