@@ -24,5 +24,8 @@ def test_a_delay_of_one_step_stays_above_it(delays):
 
 
 def test_later_sources_arrive_later_by_nanoseconds(delays):
-    assert sorted(delays) == sorted(delays, key=lambda pair: pair[1])
+    arrivals = {source: {d for s, d in delays if s == source} for source in range(4)}
+    assert all(len(times) == 1 for times in arrivals.values())
+    offsets = [min(arrivals[source]) - 0.05 for source in range(4)]
+    assert offsets == pytest.approx([1e-9, 2e-9, 3e-9, 4e-9], abs=1e-13)
     assert max(delay for _, delay in delays) < 0.05 + 1e-8
