@@ -71,6 +71,7 @@ def recordings_of(
         here = f"{where}.record.lfp"
         problems += _period_problem(here, record.lfp.period_ms, dt_ms)
         sites = tuple((x, y, z) for x, y, z in record.lfp.electrodes_um)
+        problems += _field_problem(here, section, composition)
         copies = {p.copy: None for p in composition.populations if p.region in regions_of(section)}
         found += [
             Recording("lfp", copy, record.lfp.period_ms, tuple(range(len(sites))), here, copy,
@@ -78,6 +79,22 @@ def recordings_of(
             for copy in copies
         ]  # fmt: skip
     return list(dict.fromkeys(problems))
+
+
+def _field_problem(here: str, section: CircuitSection, composition: Composition) -> list[str]:
+    compartments = [
+        sum(int((rule.get("geom") or {}).get("nseg", 1)) for rule in sections.values())
+        for p in composition.populations
+        if p.region in regions_of(section)
+        for sections in [sections_of(composition.net_params, p.label)]
+    ]
+    if max(compartments, default=0) > 1:
+        return []
+    return [
+        f"{here}: every cell of circuit {section.circuit!r} has {max(compartments, default=0)} "
+        f"compartments, and it takes 2: the currents through the membrane of one add up to 0 and "
+        f"make no field. Take cells with dendrites, or remove lfp."
+    ]
 
 
 def _period_problem(here: str, period_ms: float, dt_ms: float) -> list[str]:

@@ -87,7 +87,7 @@ class Sampler:
         """
         # A sample at the very end of a window belongs to the next one, wherever it was taken.
         n = max(int(np.ceil(stop_ms / self._period_ms - 1e-6)) - self._first, 0)
-        times_ms = np.asarray((self._first + np.arange(n)) * self._period_ms, dtype=np.float64)
+        times_ms = np.arange(self._first, self._first + n, dtype=np.float64) * self._period_ms
         self._first += n
         values = np.array(self._rows[:n], dtype=np.float64).reshape(n, self._n)
         del self._rows[:n]

@@ -204,12 +204,13 @@ def test_a_concentration_that_decays_is_the_implicit_euler_solution(specs, build
     np.testing.assert_allclose(found["er"], np.stack([expected] * 2, axis=1), rtol=1e-9)
 
 
-def experiment(circuit="calcium_sk", **record):
+def experiment(circuit="calcium_sk", cell="dendritic", **record):
+    own = {"cell": cell} if circuit == "calcium_sk" else {}
     return cosim.Experiment(
         duration_ms=40.0,
         circuits=[
             cosim.Circuit(
-                circuit=circuit, regions=["rPCUN"], parameters={"order": 4}, record=record
+                circuit=circuit, regions=["rPCUN"], parameters={"order": 4, **own}, record=record
             )
         ],
     )
@@ -288,6 +289,12 @@ def test_what_only_neuron_knows_is_refused_before_the_first_window(kind, entry, 
     with pytest.raises(ConfigurationError, match="record") as caught:
         cosim.run(experiment(**{kind: [entry]}), quiet=True)
     assert line in str(caught.value)
+
+
+def test_the_field_of_cells_of_one_compartment_is_refused():
+    """Kirchhoff: what enters a single compartment leaves it, so nothing is left for outside."""
+    with pytest.raises(ConfigurationError, match="has 1 compartments, and it takes 2"):
+        plan(experiment(cell="point", lfp={"electrodes_um": [[0.0, 0.0, 50.0]]}))
 
 
 def test_one_variable_recorded_twice_is_refused():
