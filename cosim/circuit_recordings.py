@@ -134,6 +134,12 @@ def _resolved(
             problems.append(f"{here}.region: {unknown_name('rxd region', name, regions)}")
             return None
         region = f"{population.copy}.{name}"
+        if composition.net_params.rxdParams["regions"][region].get("extracellular"):
+            problems.append(
+                f"{here}.region: {name!r} is outside the cells, where a section has no place; name "
+                f"a region of cells."
+            )
+            return None
     label = f"{population.label}.{_called(site, one)}"
     return Recording(
         kind, label, one.period_ms, tuple(one.cells), here, population.copy, population.label,

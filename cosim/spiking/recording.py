@@ -61,7 +61,7 @@ class Sampler:
     """
 
     def __init__(self, h: Any, pointers: Sequence[Any], period_ms: float):
-        self._h, self._period_ms, self._n = h, period_ms, len(pointers)
+        self._queue, self._period_ms, self._n = h.CVode(), period_ms, len(pointers)
         self._rows: list[NDArray[np.float64]] = []
         self._next = 0
         self._first = 0
@@ -97,7 +97,7 @@ class Sampler:
         self._gather.gather(self._values)
         self._rows.append(np.array(self._values))
         self._next += 1
-        self._h.CVode().event(self._next * self._period_ms, self._sample)
+        self._queue.event(self._next * self._period_ms, self._sample)
 
 
 class RecordingPort:

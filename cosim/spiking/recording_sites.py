@@ -159,4 +159,9 @@ def _concentration(sim: Any, recording: Recording, site: ProbeSite, cell: Any) -
             f"{where}: there is no {site.var!r} in section {site.sec!r} of population "
             f"{recording.population!r}; name a section and population that its rxd regions cover."
         )
+    if len(nodes) > 1:
+        raise ConfigurationError(
+            f"{where}: section {site.sec!r} has {len(nodes)} nodes of {site.var!r} at "
+            f"{site.loc:g}, and 1 is the limit; take a region in one dimension."
+        )
     return nodes[0]._ref_concentration
