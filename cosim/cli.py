@@ -1,4 +1,4 @@
-"""The command line: run, check, fit, circuits, report, compare."""
+"""The command line: run, check, calibrate, fit, circuits, report, compare."""
 
 import json
 import os
@@ -160,6 +160,44 @@ def check(file: _File, set_: _Set = None, show_traceback: _Traceback = False) ->
         for key, value in resolved_summary(plan(experiment)).items():
             typer.echo(f"{key}: {value}")
         typer.echo("No mistake found.")
+
+
+@app.command()
+def calibrate(
+    file: _File,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Calibration file [FILE.calibrated.yaml]."),
+    ] = None,
+    set_: _Set = None,
+    range_: Annotated[
+        tuple[float, float],
+        typer.Option("--range", help="Operating range: sources' rates over those at rest."),
+    ] = (0.5, 2.0),
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", help="Largest relative miss of a rate.")
+    ] = 0.15,
+    seconds: Annotated[
+        float | None,
+        typer.Option("--seconds", help="Time of each measurement, s [2 to 10, as needed]."),
+    ] = None,
+    check_ms: Annotated[
+        float, typer.Option("--check-ms", help="Length of the closed-loop check, ms; 0: none.")
+    ] = 3000.0,
+    timeout: Annotated[
+        float, typer.Option("--timeout", help="Under mpirun: longest wait for other ranks, s.")
+    ] = 300.0,
+    show_traceback: _Traceback = False,
+) -> None:
+    """Find the inputs with which circuits do what their mean field does; under mpirun, together."""
+    with _one_line_errors(show_traceback):
+        from cosim.calibrate import Settings
+        from cosim.calibration_run import calibrate_file
+
+        settings = Settings(*range_, tolerance=tolerance, seconds=seconds)
+        target = file.with_suffix(".calibrated.yaml") if output is None else output
+        for line in calibrate_file(file, set_ or (), target, settings, check_ms, timeout):
+            typer.echo(line)
 
 
 @app.command()

@@ -28,8 +28,8 @@ from cosim.config_record import Record
 COUPLING = "coupling"
 
 _KEYS_OF = {
-    "spikes": ("receptor", "coupling", "weight_uS", "where", "correlation"),
-    "current": ("scale", "where"),
+    "spikes": ("receptor", "coupling", "weight_uS", "where", "correlation", "background_hz"),
+    "current": ("scale", "offset", "where"),
     "variable": ("variable", "scale", "offset"),
 }
 _KEYS_OF_COUPLING = {"per_source": ("trains_per_source",), "aggregated": ("rate_scale",)}
@@ -136,13 +136,15 @@ class Input(Section):
         trains_per_source: Trains of each cell from each source region (per_source).
         weight_uS: Synaptic weight, uS, see ``coupling``.
         rate_scale: Factor on the aggregated rate; Hz per nA for ``from: coupling``.
+        background_hz: For spikes: rate of further Poisson spikes at each cell, whatever the brain
+            does, Hz; for per_source spread evenly over the source regions' trains and weights.
         correlation: For spikes: correlation between the trains of one source region.
         where: For spikes and current: place on the cell; None: the middle of the soma.
         scale: For current and variable: what a unit of the source makes, nA or the variable's
             unit per Hz of ``G * sum_j C_ij R_j`` or per nA of the coupling.
         variable: For variable: which one; it is ``offset + scale * source`` over every mean-field
             step.
-        offset: See ``variable``.
+        offset: See ``variable``; for current what is injected without any source, nA.
     """
 
     source: str | None = Field(default=None, alias="from")
@@ -153,6 +155,7 @@ class Input(Section):
     trains_per_source: Count = 4
     weight_uS: NonNegative = 0.1
     rate_scale: NonNegative = 1.0
+    background_hz: NonNegative = 0.0
     correlation: Correlation | None = None
     where: Where | None = None
     scale: Finite = 1.0
@@ -184,6 +187,11 @@ class Input(Section):
         for name in type(self).model_fields:
             if name in self.model_fields_set and name not in self._used:
                 raise ValueError(f"{name} has no meaning with {kind}; remove it.")
+        if self.correlation is not None and self.background_hz > 0:
+            raise ValueError(
+                "background_hz: spikes that no region sends cannot be correlated; give them in an "
+                "input of their own, with rate_scale: 0 and coupling: aggregated."
+            )
         if self.as_ == "variable" and self.variable is None:
             raise ValueError("as: variable needs variable: {pointp: NAME, var: NAME}; add it.")
         return self
@@ -253,6 +261,8 @@ class Circuit(Section):
         regions: Regions replaced, each by an independent copy.
         populations: For one circuit that spans regions: population name to region.
         parameters: Arguments of the circuit's function.
+        calibration: File that ``cosim calibrate`` wrote, relative to the experiment file; its
+            values replace those of the inputs, region by region.
         mechanisms: Folder of .mod files that the circuit needs; compiled once, kept in the user's
             cache.
         dt_ms: NEURON's step, ms; divides the mean field's. None: the circuit's own, else 0.05.
@@ -270,6 +280,7 @@ class Circuit(Section):
     parameters: Annotated[
         dict[str, Any], BeforeValidator(plain_values), PlainSerializer(written_down)
     ] = Field(default_factory=dict)
+    calibration: str | None = None
     mechanisms: str | None = None
     dt_ms: Positive | None = None
     inputs: list[Input] | None = None

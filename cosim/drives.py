@@ -34,6 +34,8 @@ class Trains:
     Attributes:
         receptor: Receptor of the circuit.
         weights_uS: Weight of each train, shape ``(n_trains,)``.
+        background_hz: Rate of the spikes that each cell gets whatever the sources do, over all
+            trains, Hz.
         per_source: Trains of each cell from each source.
         correlation: Between the trains of one source; None: independent.
         where: Place on the cells; None: the middle of the soma.
@@ -41,6 +43,7 @@ class Trains:
 
     receptor: str
     weights_uS: NDArray[np.float64]
+    background_hz: float
     per_source: int
     correlation: Correlation | None
     where: Where | None
@@ -215,10 +218,16 @@ def _target(item: Input, label: str, here: str, strength: NDArray[np.float64]) -
     if item.as_ == "variable":
         return Value(_reading(item, label, here), item.offset, None)
     if item.as_ == "current":
-        return Value(None, 0.0, item.where)
+        return Value(None, item.offset, item.where)
+    if item.background_hz > 0 and not item.aggregated and not strength.size:
+        raise ConfigurationError(
+            f"{here}.background_hz: no region projects to that of {label!r}, so that there are no "
+            f"trains for it; use coupling: aggregated."
+        )
     return Trains(
         receptor=item.receptor,
         weights_uS=(np.array([item.weight_uS]) if item.aggregated else item.weight_uS * strength),
+        background_hz=item.background_hz,
         per_source=1 if item.aggregated else item.trains_per_source,
         correlation=item.correlation,
         where=item.where,

@@ -86,7 +86,16 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _parse(text: str, origin: str) -> Any:
+def parse(text: str, origin: str) -> Any:
+    """Plain YAML as plain data.
+
+    Args:
+        text: What the file says.
+        origin: Its name, for messages.
+
+    Raises:
+        ConfigurationError: If it is not plain YAML.
+    """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (_Loader is a SafeLoader)
     except RecursionError:
@@ -122,7 +131,7 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Experiment:
         raise ConfigurationError(
             f"Cannot read the experiment file {str(path)!r}: {reason}."
         ) from None
-    document = _parse(text, str(path))
+    document = parse(text, str(path))
     if document is None:
         document = {}
     if not isinstance(document, dict):
@@ -253,7 +262,7 @@ def _apply(document: dict[str, Any], override: str) -> None:
         place[at] = {} if child is None else copy(child)
         place = place[at]
     at = _position(place, last, ".".join(parents), override)
-    place[at] = _parse(text, f"--set {override!r}")
+    place[at] = parse(text, f"--set {override!r}")
 
 
 def _position(place: Any, part: str, parent: str, override: str) -> Any:

@@ -37,6 +37,11 @@ class Plan:
     clock: SyncClock
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What a user should know and is no mistake, one line each."""
+        return (*self.brain.notices, *(self.circuits.notices if self.circuits else ()))
+
+    @property
     def connectome(self) -> Connectome:
         """The brain's regions, weights and delays."""
         return self.brain.connectome

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.calibration_file import apply_calibration
 from cosim.circuit_outputs import Mixture, fill_outputs, to_brain, with_defaults
 from cosim.circuit_recordings import recordings_of
 from cosim.config import Circuit as CircuitSection
@@ -42,6 +43,7 @@ class CircuitPlan:
         parameters: What each copy of a circuit was built with, by its label.
         to_circuits: What TVB tells.
         to_brain: What the circuits tell.
+        notices: What a user should know and is no mistake, one line each.
         crossing: Connections whose delay bounds the window, ``[target, source]``, booleans.
     """
 
@@ -54,6 +56,7 @@ class CircuitPlan:
     recordings: tuple[Recording, ...]
     sections: tuple[CircuitSection, ...]
     parameters: Mapping[str, Mapping[str, Any]]
+    notices: tuple[str, ...]
     to_circuits: PacketLayout
     to_brain: PacketLayout
     crossing: NDArray[np.bool_]
@@ -109,7 +112,9 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
         )
         problems.lines += input_problems(where, section, family, composition)
         problems.lines += recordings_of(where, section, composition, dt_ms, recordings)
+    calibrated, notices = _calibrated(sections, experiment.base, problems)
     problems.raise_if_any()
+    sections = calibrated
     replaced = tuple(r for r in connectome.regions if any(r in regions_of(s) for s in sections))
     drives = drives_of(
         sections,
@@ -132,6 +137,7 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
         recordings=tuple(recordings),
         sections=tuple(sections),
         parameters={copy.label: copy.circuit.parameters for copy in copies},
+        notices=notices,
         to_circuits=to_circuits(drives, replaced, connectome, family),
         to_brain=to_brain(origin, readings, family, connectome),
         crossing=_crossing(drives, replaced, connectome),
@@ -156,6 +162,21 @@ def _load(section: CircuitSection, brain: BrainPlan, base: Path) -> dict[str, Ci
 
 def _is_registered(reference: object) -> bool:
     return isinstance(reference, str) and reference in circuits_by_name
+
+
+def _calibrated(
+    sections: Sequence[CircuitSection], base: Path, problems: Problems
+) -> tuple[list[CircuitSection], tuple[str, ...]]:
+    """The sections with the values of their calibrations, and what to know about these."""
+    calibrated: list[CircuitSection] = []
+    notices: list[str] = []
+    for number, section in enumerate(sections):
+        where = f"circuits.{number}.calibration"
+        found = problems.attempt(partial(apply_calibration, section, base), where=where)
+        if found is not None:
+            calibrated += found[0]
+            notices += found[1]
+    return calibrated, tuple(notices)
 
 
 def _crossing(

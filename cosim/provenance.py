@@ -97,7 +97,7 @@ def facts(
         "duration_ms": experiment.duration_ms,
         "window_ms": planned.clock.window_ms,
         "engine": asdict(planned.brain.engine),
-        "notices": list(planned.brain.notices),
+        "notices": list(planned.notices),
         "circuit_parameters": {
             label: {name: written_down(value) for name, value in values.items()}
             for label, values in (planned.circuits.parameters if planned.circuits else {}).items()

@@ -36,6 +36,7 @@ from cosim.spiking.interpreter import (
 )
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.reaction_compiler import ReactionCompiler
+from cosim.spiking.receptor_sign import sign_of
 from cosim.spiking.receptors import check_receptor
 from cosim.spiking.recording import Recording, RecordingPort
 from cosim.spiking.recording_sites import of_cells, of_field
@@ -100,6 +101,7 @@ class NeuronEngine:
         self._step = 0
         self._drift_ms = 0.0
         self._held: tuple[NDArray[np.float64], NDArray[np.int64]] = _no_spikes()
+        self._built_weights: list[tuple[str, Any, int, float]] | None = None
         self._globals_before: dict[str, float] = {}
         self._chatter = Chatter()
         NeuronEngine._alive = self
@@ -398,6 +400,56 @@ class NeuronEngine:
                     probe.sample()
         self._check_voltages()
 
+    def advance_held(self, stop_step: int) -> None:
+        """The same where what was set for the first step of the window holds over all of it.
+
+        It spares the pause at every mean-field step; probes are read at its end only.
+
+        Args:
+            stop_step: First mean-field step after the window.
+
+        Raises:
+            SimulationError: As :meth:`advance`.
+        """
+        with quiet():
+            for value in self._values:
+                value.apply(0)
+            self._solve(stop_step)
+            for probe in self._probes:
+                probe.sample()
+        self._check_voltages()
+
+    def scale_excitation(self, factors: Mapping[str, float]) -> None:
+        """Set the weights of the network's own excitatory connections; inputs stay.
+
+        Args:
+            factors: Factor on the weights as built of the connections onto a population
+                (``REGION.POP``); those not named keep their weights.
+        """
+        if self._built_weights is None:
+            self._built_weights = list(self._excitatory_weights())
+        for population, connection, index, weight in self._built_weights:
+            if population in factors:
+                connection.weight[index] = factors[population] * weight
+
+    def _excitatory_weights(self) -> Iterator[tuple[str, Any, int, float]]:
+        """Population, connection, index and value of each weight that excites."""
+        net_params = self._composition.net_params
+        population_of = {gid: label for label, gids in self._local.items() for gid in gids.tolist()}
+        for gid, cell in self._cells.items():
+            label = population_of[gid]
+            for conn in cell.conns:
+                receptor, connection = conn.get("synMech"), conn.get("hObj")
+                if connection is None or conn.get("preGid") == "NetStim" or receptor is None:
+                    continue
+                if sign_of(net_params, label, receptor, 1.0) != "excitatory":
+                    continue
+                # A point neuron has one weight per receptor; of these a rule sets one.
+                weights = [float(connection.weight[k]) for k in range(int(connection.wcnt()))]
+                index = next((k for k, weight in enumerate(weights) if weight != 0.0), None)
+                if index is not None:
+                    yield label, connection, index, weights[index]
+
     def _solve(self, stop_step: int) -> None:
         n_steps = (stop_step - self._step) * self._per_step
         # A target counted from h.t itself always takes n_steps: h.t is a running sum, and with
@@ -481,6 +533,7 @@ class NeuronEngine:
             if self._recordings and not self._composition.sim_config_values["use_fast_imem"]:
                 h.CVode().use_fast_imem(0)
             self._recordings.clear()
+            self._built_weights = None
             self._targets.clear()
             self._spike_times = self._spike_gids = None
             self._voltages = None

@@ -24,12 +24,13 @@ class InputPort:
         n_sources: int,
         shares: NDArray[np.float64],
         connections: list[Any],
+        weight_index: int = 0,
     ):
         self.gids = gids
         self.n_sources = n_sources
         self.shares = shares
         self._n_columns = n_sources * shares.size
-        self._connections = connections
+        self._connections, self._weight_index = connections, weight_index
         # Looking the method up once makes an event a third cheaper.
         self._events = [connection.event for connection in connections]
 
@@ -45,6 +46,16 @@ class InputPort:
         """
         events = map(self._events.__getitem__, (cell * self._n_columns + source).tolist())
         deque(map(call, events, times_ms.tolist()), maxlen=0)
+
+    def set_weights(self, weights_uS: NDArray[np.float64]) -> None:
+        """Give each source's trains another weight.
+
+        Args:
+            weights_uS: Weight of each source's trains, shape ``(n_sources,)``.
+        """
+        each = np.repeat(weights_uS, self.shares.size).tolist()
+        for number, connection in enumerate(self._connections):
+            connection.weight[self._weight_index] = each[number % self._n_columns]
 
     def close(self) -> None:
         """Drop the connections."""

@@ -55,6 +55,7 @@ class Targets:
         places = [self._places(gid, label, where) for gid in gids.tolist()]
         shares = _common_shares([shares for _, shares in places])
         connections = []
+        index = 0
         for targets, _ in places:
             for weight in weights:
                 for target, index in targets:
@@ -62,7 +63,7 @@ class Targets:
                     connection.delay = 0.0
                     connection.weight[index] = weight
                     connections.append(connection)
-        return InputPort(gids, len(weights), shares, connections)
+        return InputPort(gids, len(weights), shares, connections, index)
 
     def current(self, gids: NDArray[np.int64], where: Where | None) -> ValuePort:
         """Put current clamps into cells; a cell's places share the current by their length.

@@ -206,6 +206,15 @@ class MpiWorld:
         _wait(self.comm.Ibarrier(), self._timeout_s, "End of the run")
 
 
+def whole_world(timeout_s: float) -> MpiGroup:
+    """All ranks that mpirun started, as one group that runs NEURON together.
+
+    Args:
+        timeout_s: Wall-clock limit for one collective operation.
+    """
+    return MpiGroup(MPI.COMM_WORLD.Dup(), timeout_s)
+
+
 def claim_last_word() -> bool:
     """Whether this rank, of those that fail at about one time, is the one to say why.
 

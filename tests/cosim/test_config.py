@@ -43,6 +43,7 @@ def test_an_omitted_input_key_takes_the_documented_value():
         "coupling": "per_source",
         "trains_per_source": 4,
         "weight_uS": 0.1,
+        "background_hz": 0.0,
     }
     assert Input(coupling="aggregated").rate_scale == 1.0
 
