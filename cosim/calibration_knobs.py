@@ -27,10 +27,10 @@ Array = NDArray[np.float64]
 class Knob:
     """One input, as one or two unknowns.
 
-    What an input brings is ``A + B (x / x_rest - 1)``: A at rest, of which B comes from the brain.
-    For spikes A is in uS Hz, and the unknowns are log A and log(B / A) <= 0, so that weight and
-    background stay positive; the mean drive at rest does not change with the second one. For
-    currents and variables they are A and B in their own unit, of either sign.
+    For spikes, n a second at rest of which the brain sends the share s, the unknowns are
+    log(weight sqrt(n)) and log s <= 0. So weight and background stay positive, and more background
+    leaves the variance of the input at rest as it is, which is what sparse firing answers to. A
+    current or variable is ``A + B (x / x_rest - 1)``; the unknowns are A and B in its own unit.
 
     Attributes:
         position: Of the input in the circuit's list.
@@ -53,9 +53,9 @@ class Knob:
     def start(self) -> Array:
         """The unknowns of the input as written."""
         if self.spikes:
-            share = self.at_rest / (self.at_rest + self.item.background_hz)
-            A = self.item.weight_uS * self.at_rest / share
-            found = [np.log(A), np.log(share)]
+            events_hz = self.at_rest + self.item.background_hz
+            first = np.log(self.item.weight_uS * np.sqrt(events_hz))
+            found = [first, np.log(self.at_rest / events_hz)]
         else:
             B = self.item.scale * self.at_rest
             found = [self.item.offset + B, B]
@@ -65,7 +65,7 @@ class Knob:
     def unit(self) -> Array:
         """A change of each unknown that is small, yet seen in the rates."""
         if self.spikes:
-            return np.array([0.06, 0.3][: 1 + self.with_share])
+            return np.array([0.06, 0.2][: 1 + self.with_share])
         B = abs(self.item.scale * self.at_rest) or abs(self.at_rest)
         return np.array([0.15 * B, 0.3 * B][: 1 + self.with_share])
 
@@ -80,27 +80,38 @@ class Knob:
         n = 1 + self.with_share
         return np.array(lower[:n]), np.array(upper[:n])
 
-    def at_gain(self, gain: float) -> Array:
-        """The unknowns of the input as written, times a gain."""
+    def at_gain(self, gain: float, unknowns: Array | None = None) -> Array:
+        """The unknowns for a gain times the drive of the input as written.
+
+        Args:
+            gain: Factor.
+            unknowns: For spikes, the share to keep; None: that of the input as written.
+        """
         found = self.start
-        if self.spikes:
-            found[0] += np.log(gain)
-            return found
-        return found * gain
+        if not self.spikes:
+            return found * gain
+        if unknowns is not None:
+            found[1:] = unknowns[1:]
+        found[0] += np.log(gain)
+        return found
+
+    def with_less_from_brain(self, unknowns: Array, part: float) -> Array:
+        """For spikes: the unknowns with a part of the share that comes from the brain."""
+        found = unknowns.copy()
+        found[1] = np.clip(found[1] + np.log(part), np.log(_LEAST_SHARE), 0.0)
+        return found
 
     def from_line(self, gain: float, slope: float) -> Array:
         """The unknowns for a drive of ``gain`` times the written one, rising by ``slope`` of it.
+
+        For spikes only the gain is taken: weights that grow are not spikes that become more.
 
         Args:
             gain: At rest.
             slope: Rise of the gain per unit of x / x_rest.
         """
-        if not self.with_share:
+        if self.spikes or not self.with_share:
             return self.at_gain(gain)
-        if self.spikes:
-            written = self.start[0]
-            share = np.clip(slope / gain, _LEAST_SHARE, 1.0)
-            return np.array([written + np.log(gain), np.log(share)])
         return np.array([self.start[0] * gain, max(self.start[0] * slope, 0.0)])
 
     def settings(self, unknowns: Array) -> dict[str, float]:
@@ -112,11 +123,11 @@ class Knob:
         if self.spikes:
             if not self.with_share:
                 background = self.item.background_hz
-                weight = float(np.exp(unknowns[0])) / (self.at_rest + background)
+                weight = float(np.exp(unknowns[0]) / np.sqrt(self.at_rest + background))
                 return {"weight_uS": weight}
             share = float(np.exp(unknowns[1]))
             background = self.at_rest * (1.0 / share - 1.0)
-            weight = float(np.exp(unknowns[0])) * share / self.at_rest
+            weight = float(np.exp(unknowns[0]) * np.sqrt(share / self.at_rest))
             return {"weight_uS": weight, "background_hz": background}
         if not self.with_share:
             return {"offset": float(unknowns[0]) - self.item.scale * self.at_rest}

@@ -95,6 +95,7 @@ def _calibrate(
                 f"{error} The curves: {figure}.", error.sweeps, error.curves
             ) from None
         raise
+    open_loop_cpu_s = time.process_time() - started
     sections = calibrated_sections(calibrator.sections, found)
     if check_ms > 0:
         checks = closed_loop(
@@ -108,6 +109,7 @@ def _calibrate(
         "low": settings.low,
         "high": settings.high,
         "simulated_s": calibrator.simulated_s,
+        "open_loop_cpu_s": open_loop_cpu_s,
         "cpu_s": time.process_time() - started,
     }
     calibration = Calibration(experiment=file.name, seed=experiment.seed, made=made, regions=found)
