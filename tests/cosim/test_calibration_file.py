@@ -1,4 +1,4 @@
-"""What is written is what is read, what is read is what runs, and what no longer fits is refused."""
+"""What is written is read, what is read runs, and what no longer fits is refused."""
 
 import json
 

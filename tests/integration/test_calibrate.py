@@ -114,8 +114,8 @@ def test_wong_wang_without_its_offsets_is_brought_back(tmp_path):
         "  - circuit: wong_wang\n"
         "    regions: [rPCUN]\n"
         "    parameters: {n_excitatory: 200, n_inhibitory: 50, in_degree_excitatory: 80,\n"
-        "      in_degree_inhibitory: 20, offset_E_nA: 0.0, offset_I_nA: 0.0, kappa_kHz_per_nA: 4.4,\n"
-        "      bend_per_nA: 0.0, S_E_start: 0.297}\n"
+        "      in_degree_inhibitory: 20, offset_E_nA: 0.0, offset_I_nA: 0.0,\n"
+        "      kappa_kHz_per_nA: 4.4, bend_per_nA: 0.0, S_E_start: 0.297}\n"
     )
     found = calibrator(file, seconds=4.0, tolerance=0.2).run()["rPCUN"]
     assert abs(found.residual["rest"]) < 0.19
