@@ -77,8 +77,8 @@ class Settings:
             raise ConfigurationError(f"--points {self.points}: use 3 or more.")
         if not self.tolerance > 0:
             raise ConfigurationError(f"--tolerance {self.tolerance:g}: must be above 0.")
-        if self.seconds is not None and not self.seconds >= 0.5:
-            raise ConfigurationError(f"--seconds {self.seconds:g}: use 0.5 or more.")
+        if self.seconds is not None and not self.seconds >= 1.0:
+            raise ConfigurationError(f"--seconds {self.seconds:g}: use 1 or more.")
 
     @property
     def factors(self) -> Array:

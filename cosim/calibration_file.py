@@ -113,7 +113,7 @@ class Calibration(Section):
         cosim_calibration: Version of the format.
         experiment: The file that was calibrated.
         seed: Its seed.
-        command: How it was done: seconds, range, CPU time.
+        made: Operating range, simulated time of the open loop, CPU time of this rank, s.
         regions: What was found.
     """
 

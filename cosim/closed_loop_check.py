@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+import numpy as np
+
 from cosim.build import build_neuron, build_tvb
 from cosim.calibration_file import ClosedLoop
 from cosim.config import Circuit, Experiment, Monitor
@@ -40,8 +42,7 @@ def closed_loop(
         check_ms: Length of the runs, ms.
         group: The ranks that share NEURON's network.
     """
-    monitors = {"check": Monitor(period_ms=_PERIOD_MS)}
-    monitors = {"temporal_average": monitors["check"]}
+    monitors = {"temporal_average": Monitor(period_ms=_PERIOD_MS)}
     brain = experiment.brain.model_copy(update={"monitors": monitors})
     start_ms = min(_SETTLING_MS, check_ms / 2)
 
@@ -54,7 +55,7 @@ def closed_loop(
             region: {
                 str(name): float(value)
                 for name, value in settled.sel(region=region).to_series().items()
-                if value == value
+                if np.isfinite(value)  # what a circuit does not give is NaN
             }
             for region in regions
         }

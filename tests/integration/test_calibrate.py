@@ -128,7 +128,7 @@ def test_wong_wang_without_its_offsets_is_brought_back(tmp_path):
     [
         ({"low": 1.5}, "rest, 1, must lie inside"),
         ({"tolerance": 0.0}, "must be above 0"),
-        ({"seconds": 0.1}, "use 0.5 or more"),
+        ({"seconds": 0.1}, "use 1 or more"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, said):
