@@ -97,26 +97,32 @@ def _calibrate(
         raise
     open_loop_cpu_s = time.process_time() - started
     sections = calibrated_sections(calibrator.sections, found)
-    if check_ms > 0:
-        checks = closed_loop(
-            experiment, calibrator.sections, sections, list(found), check_ms, group
-        )
-        found = {
-            name: result.model_copy(update={"closed_loop": checks[name]})
-            for name, result in found.items()
-        }
     made = {
         "low": settings.low,
         "high": settings.high,
         "simulated_s": calibrator.simulated_s,
         "open_loop_cpu_s": open_loop_cpu_s,
-        "cpu_s": time.process_time() - started,
     }
-    calibration = Calibration(experiment=file.name, seed=experiment.seed, made=made, regions=found)
+
+    def write() -> None:
+        calibration = Calibration(
+            experiment=file.name, seed=experiment.seed, made=made, regions=found
+        )
+        write_calibration(calibration, target)
+
+    if first:
+        write()  # what was found stays if the brain does not run with it
+        draw_curves(found, figure)
+    if check_ms > 0:
+        checks = closed_loop(
+            experiment, calibrator.sections, sections, list(found), check_ms, group
+        )
+        for name, check in checks.items():
+            found[name] = found[name].model_copy(update={"closed_loop": check})
+        if first:
+            write()
     if not first:
         return []
-    write_calibration(calibration, target)
-    draw_curves(found, figure)
     return [*_lines(found), f"Calibration: {target}", f"Curves:      {figure}"]
 
 

@@ -50,7 +50,7 @@ def closed_loop(
         changes = {"duration_ms": check_ms, "brain": brain, "circuits": list(circuits)}
         result = _run(experiment.model_copy(update=changes), group)
         series = result.mean_field.temporal_average
-        settled = series.sel(time=series.time > start_ms).mean("time")
+        settled = series[series.time_temporal_average > start_ms].mean("time_temporal_average")
         return {
             region: {
                 str(name): float(value)

@@ -68,6 +68,8 @@ def test_balanced_ei_follows_the_mean_field_and_the_file_runs(balanced):
     assert abs(check["circuit"]["S_e"] / check["mean_field"]["S_e"] - 1) < 0.2
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_circuit_that_sustains_itself_is_refused_with_its_factor(balanced):
     """The published node, 160 cells: 10 Hz for ever; with .35 of it, it falls silent."""
     overrides = ["circuits.0.parameters={order: 100, recurrent_excitation: 1.0}"]
@@ -79,17 +81,8 @@ def test_a_circuit_that_sustains_itself_is_refused_with_its_factor(balanced):
     assert caught.value.sweeps[0].rates_hz.max() > 6.58
 
 
-def test_an_unreachable_target_says_so_with_the_curve(balanced):
-    """100 Hz of E is beyond the depolarisation block of these cells, so I_o is raised to that."""
-    overrides = ["brain.parameters={G: 0.2, I_o: 0.9}"]
-    with pytest.raises(NotCalibratableError, match=r"reaches .* Hz at most") as caught:
-        calibrator(balanced, *overrides).run()
-    (sweep,) = caught.value.sweeps
-    assert sweep.rates_hz.max() < sweep.wanted_hz.max()
-    assert np.all(np.diff(sweep.gains) > 0)
-
-
-def test_the_command_line_says_it_in_one_line_and_draws_the_curve(balanced):
+def test_an_unreachable_target_is_said_in_one_line_and_drawn(balanced):
+    """With I_o .9 nA the mean field rests beyond the cells' depolarisation block."""
     arguments = ["calibrate", str(balanced), "--set", "brain.parameters.I_o=0.9"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
