@@ -19,6 +19,7 @@ from cosim.time_blocks import LEVEL
 
 _N_NEIGHBOURS = 5
 _FEWEST_SAMPLES = 20
+_LIKENESS_OF_A_STRUCTURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,12 @@ def compare_folders(reference: Path, other: Path, skip_ms: float, base: Path) ->
         notes.append(
             "Seeds differ within a pair, so the runs do not share their noise: differences hold "
             "the noise of both."
+        )
+    halves = min(pair.halves_likeness for pair in pairs)
+    if halves < _LIKENESS_OF_A_STRUCTURE:
+        notes.append(
+            f"FC of A is mostly chance: that of its two halves is alike by {halves:.2f} only. "
+            f"Likeness of FC then says that the runs share their noise, not a structure."
         )
     notes += [line for pair in pairs for line in pair.notes()]
     return Comparison(

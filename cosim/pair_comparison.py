@@ -37,7 +37,6 @@ _SEGMENTS_WITHOUT_BLOCKS = 8
 # TVB's BOLD is a convolution with a kernel of 20 s, which has to be filled first.
 _BOLD_KERNEL_MS = 20_000.0
 _FEWEST_BOLD_SAMPLES = 20
-_LIKENESS_OF_A_STRUCTURE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +62,18 @@ class Places:
         return rows + [(self.names[i], "neighbour", i) for i in self.neighbours]
 
     @property
+    def others_label(self) -> str:
+        """What the regions that are not replaced are called."""
+        return f"{len(self.others)} {'other ' if self.replaced else ''}regions"
+
+    @property
     def sets(self) -> list[tuple[str, str, tuple[int, ...]]]:
         """Label, role and indices of what has a spectrum."""
         found: list[tuple[str, str, tuple[int, ...]]]
         found = [(self.names[i], "replaced", (i,)) for i in self.replaced]
         if self.neighbours:
             found.append((f"{len(self.neighbours)} neighbours", "neighbour", self.neighbours))
-        return [*found, (f"{len(self.others)} other regions", "others", self.others)]
+        return [*found, (self.others_label, "others", self.others)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +175,6 @@ class PairComparison:
                 f"{len(self.a.times_ms)} samples hold too few independent ones "
                 f"(memory {self.blocks.memory * self.a.period_ms:.0f} ms) for intervals of "
                 f"connectivity and spectra over time."
-            )
-        if self.halves_likeness < _LIKENESS_OF_A_STRUCTURE:
-            yield (
-                f"FC of A is mostly chance: that of its two halves is alike by "
-                f"{self.halves_likeness:.2f} only. Likeness of FC then says that the runs share "
-                f"their noise, not that they share a structure."
             )
         if len(self.bold) == 2 and len(self.bold[0].times_ms) < _FEWEST_BOLD_SAMPLES:
             yield (
@@ -294,7 +292,7 @@ def _moments(a: Series, b: Series, places: Places, prefix: str = "") -> Iterator
     """Mean and variance of every variable, region by region and over the others."""
     n = len(a.values)
     rows = [(where, role, [i]) for where, role, i in places.single]
-    rows.append((f"{len(places.others)} other regions", "others", list(places.others)))
+    rows.append((places.others_label, "others", list(places.others)))
     blocks = [_row_blocks(a, b, columns) for _, _, columns in rows]
     for name, moment in _MOMENTS.items():
         for (where, role, columns), own in zip(rows, blocks, strict=True):
@@ -329,7 +327,7 @@ def _connectivity(
     everywhere = tuple(range(len(places.names)))
     sets = [("all", everywhere)]
     if places.replaced:
-        sets.append((f"{len(places.others)} other regions", places.others))
+        sets.append((places.others_label, places.others))
     for where, indices in sets:
         columns = list(indices)
 
