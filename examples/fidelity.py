@@ -87,6 +87,7 @@ def draw(found, path: Path) -> None:
     for axes, width, title in ((own, 5, "Replaced regions"), (near, 0.5, "Strongest neighbours")):
         axes.set(title=f"{title}: rate (orange), S (blue)", xlabel="against the mean field, %")
         axes.set_yticks(-np.arange(len(found)), found)
+        axes.set_xscale("symlog", linthresh=width)
         axes.axvspan(-width, width, color="0.93", zorder=0)
     fc.set(title="FC of the other regions", xlabel="all mean field", ylabel="with the circuit")
     fc.legend()
