@@ -111,7 +111,7 @@ def one_state_rate(S, c, a, b, d, w, j, io, g, out):  # type: ignore[no-untyped-
 
 @njit(cache=True, inline="always")
 def _rates(kind, E, I, c, p):  # type: ignore[no-untyped-def]  # noqa: E741
-    """Rates of one region; ``p`` in the order of the equations; with one state there is R only."""
+    """Rates of one region; ``p`` in the order of the equations; one state has no second rate."""
     if kind == EXC_INH:
         return _exc_inh_hz(
             E, I, c, p[0], p[1], p[2], p[5], p[6], p[7], p[8], p[9], p[10], p[13], p[14], p[15],

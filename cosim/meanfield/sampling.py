@@ -100,7 +100,7 @@ class _Averaged:
 
 
 class _Bold:
-    """TVB's Bold: its stock is filled by blocks, and TVB is asked where it averages or emits."""
+    """TVB's Bold: its first stock is filled by slices; TVB is asked where it averages or emits."""
 
     def __init__(self, monitor: Any):
         self._monitor = monitor
