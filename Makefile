@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # Ranks that spin on one core each; numerical libraries must not take the others.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-slow check format bench bench-circuits bench-fit fit-table clean help
+.PHONY: install demo test test-slow check format bench bench-step bench-circuits bench-fit fit-table clean help
 
 help: ## show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ fit-table: $(STAMP) ## fit every packaged HCP subject with three seeds; a table 
 
 bench: $(STAMP) ## speed of the same-circuit work: both sides, each side alone
 	$(BIN)/python tests/benchmarks/same_circuit.py
+
+bench-step: $(STAMP) ## cost of a mean-field step: compiled beside TVB's own, 66 to 1,000 regions
+	$(BIN)/python tests/benchmarks/mean_field_step.py
 
 bench-circuits: $(STAMP) ## what each circuit costs and how the cost grows; writes the tables of docs/circuits.md
 	$(BIN)/python tests/benchmarks/circuits.py

@@ -107,16 +107,17 @@ def neuron_alone(directory):
     return {"wall_s": wall_s, "cpu_s": cpu_s, "spikes": int(spikes)}
 
 
-def tvb_alone(directory):
-    """TVB's own loop over the same brain with no region replaced, monitors included."""
+def mean_field_alone(directory, engine="auto"):
+    """The same brain with no region replaced in one window, monitors included."""
     from cosim.clock import SyncWindow
     from cosim.meanfield.monitors import build_monitors
-    from cosim.meanfield.network import MeanFieldNetwork
     from cosim.plan import plan
 
-    planned = plan(experiment().model_copy(update={"circuits": []}))
+    whole = experiment()
+    brain = whole.brain.model_copy(update={"engine": engine})
+    planned = plan(whole.model_copy(update={"circuits": [], "brain": brain}))
     periods = {n: m.period_ms for n, m in planned.experiment.brain.monitors.items()}
-    network = MeanFieldNetwork(
+    network = planned.brain.engine.network(
         planned.connectome,
         planned.family,
         planned.parameters,
@@ -133,7 +134,17 @@ def tvb_alone(directory):
     return {"wall_s": time.perf_counter() - begin, "cpu_s": time.process_time() - cpu}
 
 
-CASES = {"coupled": coupled, "neuron": neuron_alone, "tvb": tvb_alone}
+def tvb_alone(directory):
+    """The same with TVB's own loop over steps."""
+    return mean_field_alone(directory, "tvb")
+
+
+CASES = {
+    "coupled": coupled,
+    "neuron": neuron_alone,
+    "mean_field": mean_field_alone,
+    "tvb": tvb_alone,
+}
 
 
 def measure(case, n_ranks, directory):
@@ -158,11 +169,13 @@ def main():
         if int(os.environ.get("PMI_RANK", "0")) == 0:
             print(json.dumps(found))
         return
+    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     cases = [
         ("2 ranks", "coupled", 2),
         ("1 process", "coupled", 1),
         ("NEURON alone", "neuron", 1),
-        ("TVB alone", "tvb", 1),
+        ("mean field alone", "mean_field", 1),
+        ("TVB's own loop", "tvb", 1),
     ]
     runs = {name: [] for name, _, _ in cases}
     with TemporaryDirectory() as folder:
@@ -197,7 +210,7 @@ def main():
         busiest = max(middle["ranks"], key=lambda rank: rank["compute"])
         share = 1.0 - busiest["compute"] / busiest["running"]
         print(f"{name}, interface on the slower side: {100 * share:.1f} %")
-    slower = max(median["NEURON alone"]["wall_s"], median["TVB alone"]["wall_s"])
+    slower = max(median["NEURON alone"]["wall_s"], median["mean field alone"]["wall_s"])
     print(f"2 ranks over the slower side alone: {median['2 ranks']['wall_s'] / slower:.2f}")
 
 

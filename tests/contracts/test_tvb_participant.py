@@ -6,6 +6,7 @@ from participant_contract import BEFORE, CLOCK, ParticipantContract, run, told
 
 from cosim.clock import SyncClock
 from cosim.errors import SimulationError
+from cosim.meanfield.compiled_network import CompiledNetwork
 from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.models import MODELS
 from cosim.meanfield.monitors import build_monitors
@@ -46,9 +47,16 @@ class Kept:
         self.values.setdefault(name, []).extend(values)
 
 
-def build(sigma=(0.0, 0.0), parameters=None, ceiling_hz=500.0, clipped=0.01, incoming=TO_BRAIN):
+def build(
+    sigma=(0.0, 0.0),
+    parameters=None,
+    ceiling_hz=500.0,
+    clipped=0.01,
+    incoming=TO_BRAIN,
+    engine=CompiledNetwork,
+):
     """A participant of three regions, of which V2 is replaced, and its sink."""
-    network = MeanFieldNetwork(
+    network = engine(
         CONNECTOME,
         FAMILY,
         parameters or {"G": 0.5},
@@ -70,9 +78,13 @@ def build(sigma=(0.0, 0.0), parameters=None, ceiling_hz=500.0, clipped=0.01, inc
 
 
 class TestTvb(ParticipantContract):
+    @pytest.fixture(params=[MeanFieldNetwork, CompiledNetwork], ids=["tvb", "compiled"])
+    def engine(self, request):
+        return request.param
+
     @pytest.fixture(params=[(0.0, 0.0), (1e-3, 1e-3)], ids=["quiet", "noisy"])
-    def make(self, request):
-        return lambda clock: (build(sigma=request.param)[0], TO_BRAIN)
+    def make(self, request, engine):
+        return lambda clock: (build(sigma=request.param, engine=engine)[0], TO_BRAIN)
 
 
 def recorded(clock=CLOCK, **options):

@@ -202,7 +202,14 @@ def experiment(engine):
             engine=engine,
             monitors={"raw": cosim.Monitor(period_ms=0.1), "balloon": cosim.Monitor(period_ms=20)},
         ),
-        circuits=[cosim.Circuit(circuit="balanced_ei", regions=["rPCUN"])],
+        circuits=[
+            cosim.Circuit(
+                circuit="balanced_ei",
+                regions=["rPCUN"],
+                parameters={"order": 100},
+                inputs=[{"from": "R_e", "to": "E"}],
+            )
+        ],
     )
 
 
@@ -233,5 +240,5 @@ def test_auto_takes_the_compiled_engine_where_there_is_a_kernel():
     chosen = choose_engine("auto", own)
     assert chosen.network is MeanFieldNetwork
     assert chosen.why == "own has no kernel"
-    with pytest.raises(ConfigurationError, match="own has no kernel.*engine: auto or tvb"):
+    with pytest.raises(ConfigurationError, match=r"own has no kernel.*engine: auto or tvb"):
         choose_engine("compiled", own)

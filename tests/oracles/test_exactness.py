@@ -14,6 +14,7 @@ from tvb.simulator import coupling, integrators, monitors, simulator
 from tvb.simulator.models.wong_wang_exc_inh import ReducedWongWangExcInh
 
 from cosim.clock import SyncClock
+from cosim.meanfield.compiled_network import CompiledNetwork
 from cosim.meanfield.connectome import load_connectome
 from cosim.meanfield.integration import KeyedAdditive
 from cosim.meanfield.models import MODELS
@@ -31,6 +32,7 @@ from cosim.transport.in_process import InProcessTransport
 DT_MS, DURATION_MS, SEED = 0.1, 150.0, 11
 REPLACED = {1: ("rPCUN",), 3: ("rPCUN", "lPCUN", "rSP")}
 TRUE_I_O, WRONG_I_O = 0.382, 0.2
+ENGINES = {"tvb": MeanFieldNetwork, "compiled": CompiledNetwork}
 SIGMA = {"quiet": np.zeros(2), "noisy": np.array([0.002, 0.001])}
 
 
@@ -70,10 +72,10 @@ def plain_tvb(hagmann, initial, sigma):
     return values[..., 0]
 
 
-def participant(hagmann, initial, sigma, own, other, name, recorder, stopwatch):
+def participant(hagmann, initial, sigma, engine, own, other, name, recorder, stopwatch):
     """A TVB that integrates ``own`` and is told S of ``other``, for which its own I_o is wrong."""
     I_o = np.where(np.isin(hagmann.regions, own), TRUE_I_O, WRONG_I_O)
-    network = MeanFieldNetwork(
+    network = ENGINES[engine](
         hagmann,
         MODELS["reduced_wong_wang_exc_inh"],
         {"G": np.array([0.2]), "I_o": I_o},
@@ -90,13 +92,13 @@ def participant(hagmann, initial, sigma, own, other, name, recorder, stopwatch):
     return TvbParticipant(network, told, hears, {}, recorder, stopwatch, 500.0, 0.01)
 
 
-def coupled(hagmann, initial, sigma, replaced, window_steps):
+def coupled(hagmann, initial, sigma, replaced, window_steps, engine="tvb"):
     """S_e, S_i of the coupled run, as the first side records it."""
     rest = tuple(region for region in hagmann.regions if region not in replaced)
     stopwatch, sinks = Stopwatch(), (MemorySink(), MemorySink())
     recorders = [Recorder(sink) for sink in sinks]
     one, two = InProcessTransport.pair()
-    common = hagmann, initial, sigma
+    common = hagmann, initial, sigma, engine
     brain = participant(*common, rest, replaced, "brain", recorders[0], stopwatch)
     stand_in = participant(*common, replaced, rest, "stand-in", recorders[1], stopwatch)
     clock = SyncClock(DT_MS, window_steps, round(DURATION_MS / DT_MS))
@@ -113,17 +115,18 @@ def shortest_crossing_steps(hagmann, replaced):
     return int(hagmann.delay_steps(DT_MS)[crosses].min())
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("n_replaced", REPLACED)
 @pytest.mark.parametrize("noise", SIGMA)
 @pytest.mark.parametrize("window", [1, 5, "longest"])
-def test_coupled_run_equals_the_plain_tvb_run(hagmann, initial, noise, window, n_replaced):
+def test_coupled_run_equals_the_plain_tvb_run(hagmann, initial, noise, window, n_replaced, engine):
     """To 1e-12, the limit that was asked for; the operations are the same, so 0 is expected."""
     replaced, sigma = REPLACED[n_replaced], SIGMA[noise]
     longest = shortest_crossing_steps(hagmann, replaced)
     steps = longest if window == "longest" else window
     assert steps <= longest
     expected = plain_tvb(hagmann, initial, sigma)
-    got = coupled(hagmann, initial, sigma, replaced, steps)
+    got = coupled(hagmann, initial, sigma, replaced, steps, engine)
     assert got.shape == expected.shape
     assert np.abs(got - expected).max() <= 1e-12
 
