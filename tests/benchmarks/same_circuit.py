@@ -81,24 +81,23 @@ def neuron_alone(directory):
     """NEURON with the input events of a coupled run queued before it starts; one psolve."""
     import numpy as np
 
+    from cosim.deliveries import connect
     from cosim.plan import plan
     from cosim.spiking.engine import NeuronEngine
-    from cosim.transformers.rate_to_poisson import RateToPoisson
 
     planned = plan(experiment())
     circuits, clock = planned.circuits, planned.clock
     engine = NeuronEngine(
         circuits.composition, dt_ms=circuits.dt_ms, mean_field_dt_ms=clock.dt_ms, seed=1
     )
-    ports = []
-    for drive in circuits.drives:
-        port = engine.add_input(drive.population, drive.receptor, drive.weights_uS)
-        ports.append((drive, port, RateToPoisson(1, drive.number, port.gids, drive.trains)))
+    seed = planned.experiment.seed
+    deliveries = [
+        (drive, connect(drive, seed, clock.dt_ms, engine)) for drive in circuits.drives
+    ]
     engine.initialize()
-    for drive, port, to_spikes in ports:
+    for drive, deliver in deliveries:
         rates = planned.initial_rates_hz[0, [planned.connectome.index(r) for r in drive.sources]]
-        events = to_spikes(np.tile(rates, (clock.n_steps, 1)), 0, clock.dt_ms)
-        port.schedule(events.cell, events.source, events.times_ms)
+        deliver(np.tile(rates, (clock.n_steps, 1)), 0)
     begin, cpu = time.perf_counter(), time.process_time()
     engine.advance(clock.n_steps)
     wall_s, cpu_s = time.perf_counter() - begin, time.process_time() - cpu
