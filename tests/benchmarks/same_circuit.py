@@ -91,9 +91,7 @@ def neuron_alone(directory):
         circuits.composition, dt_ms=circuits.dt_ms, mean_field_dt_ms=clock.dt_ms, seed=1
     )
     seed = planned.experiment.seed
-    deliveries = [
-        (drive, connect(drive, seed, clock.dt_ms, engine)) for drive in circuits.drives
-    ]
+    deliveries = [(drive, connect(drive, seed, clock.dt_ms, engine)) for drive in circuits.drives]
     engine.initialize()
     for drive, deliver in deliveries:
         rates = planned.initial_rates_hz[0, [planned.connectome.index(r) for r in drive.sources]]
