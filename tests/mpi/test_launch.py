@@ -128,3 +128,16 @@ def test_a_large_last_packet_is_delivered_before_mpi_ends(launch):
     inputs = "circuits.0.inputs=[{from: R_e, to: E},{from: R_i, to: E}]"
     done = launch(2, COSIM, *options(inputs, "circuits.0.regions=[rPCUN, lPCUN, rSP]"))
     assert (done.status, done.err) == (0, "")
+
+
+@pytest.mark.parametrize("n_ranks", [1, 3])
+def test_cells_that_differ_are_refused_also_where_each_rank_has_alike_ones(launch, n_ranks):
+    """NetPyNE deals cells out in turn, so that of two ranks each gets one kind."""
+    circuit = (
+        "circuits=[{circuit: 'unlike.py:network', regions: [rPCUN], inputs: [{from: R_e, to: E, "
+        "where: {sec: [soma, dend]}}], outputs: [{from: E, to: R_e}]}]"
+    )
+    done = launch(n_ranks, COSIM, *options(circuit))
+    assert done.status == 2
+    (line,) = done.said
+    assert "where: cells of the population differ" in line
