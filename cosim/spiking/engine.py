@@ -372,6 +372,14 @@ class NeuronEngine:
         try:
             with self._chatter.stage("initialising NEURON"):
                 h.finitialize(float(sim.cfg.hParams["v_init"]))
+        except ConfigurationError as error:
+            if "mindelay" not in str(error):
+                raise
+            raise ConfigurationError(
+                f"On several ranks NEURON needs every delay between cells to be above its step, "
+                f"dt_ms = {self._dt_ms:g}, and one is not; lengthen it, or give NEURON one rank "
+                f"(mpirun -n 2)."
+            ) from error
         finally:
             if self._reactions is not None:
                 self._reactions.raise_failure()

@@ -141,3 +141,14 @@ def test_cells_that_differ_are_refused_also_where_each_rank_has_alike_ones(launc
     assert done.status == 2
     (line,) = done.said
     assert "where: cells of the population differ" in line
+
+
+def test_a_delay_that_several_ranks_do_not_allow_is_named_with_its_limit(launch):
+    circuit = (
+        "circuits=[{circuit: 'no_delay.py:network', regions: [rPCUN], inputs: [{from: R_e, to: E, "
+        "receptor: IntFire1}], outputs: [{from: E, to: R_e}]}]"
+    )
+    done = launch(3, COSIM, *options(circuit))
+    assert done.status == 2
+    (line,) = done.said
+    assert "every delay between cells to be above its step, dt_ms = 0.05" in line
