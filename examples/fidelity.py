@@ -21,7 +21,7 @@ NSIG, SKIP_MS, FIC = 2e-6, 2000.0, {"rate_hz": 3.0}
 BRAINS = {"default": (0.2, None), "fic": (0.2, FIC), "fic_G1": (1.0, FIC)}  # G, inhibition control
 REGIONS = {"hub": ["rISTC"], "weak": ["lENT"], "four": ["rPCUN", "rISTC", "lENT", "lLOF"]}
 CASES = [f"default/{name}" for name in ("rPCUN", "hub", "weak", "four", "rPCUN/200", "rPCUN/100")]
-CASES += ["fic/rPCUN", "fic_G1/rPCUN"]  # brain/regions/excitatory cells, 400 if not said
+CASES += ["fic/rPCUN", "fic/hub", "fic_G1/rPCUN"]  # brain/regions/excitatory cells, 400 if not said
 
 
 def experiment(case: str, seed: int, seconds: float) -> cosim.Experiment:
@@ -75,19 +75,19 @@ def draw(found, path: Path) -> None:
                     values = np.array([m.low, m.change, m.high], float) * 100  # None is NaN
                     axes.plot(values, [shift - row] * 3, c=colour, marker=".", markevery=[1])
         if case in ("default/rPCUN", "fic_G1/rPCUN"):
-            at = one.regions.index("rPCUN")
-            a, b = (np.delete(np.delete(m, at, 0), at, 1)[np.tril_indices(65, -1)] for m in one.fc)
-            fc.plot(a, b, ".", ms=2, label=case)
+            kept = np.tril(np.outer(*[np.array(one.regions) != "rPCUN"] * 2), -1)
+            fc.plot(*(matrix[kept] for matrix in one.fc), ".", ms=2, label=case)
         if case.startswith("default/rPCUN"):
             n_cells = int((*case.split("/"), 400)[2])
             S, R = (one.measure(f"mean {name}", "rPCUN").a for name in ("S_e", "R_e"))
             nsig = 0.641**2 * (1 - S) ** 2 * R * 1e-3 / (2 * n_cells)  # of N Poisson processes
-            variance = one.measure("variance S_e", "rPCUN")
-            size.plot(n_cells, variance.b / variance.a * NSIG / nsig, "ko")
+            m = one.measure("variance S_e", "rPCUN")
+            size.plot(n_cells, m.b / m.a * NSIG / nsig, "ko")
     for axes, width, title in ((own, 5, "Replaced regions"), (near, 0.5, "Strongest neighbours")):
         axes.set(title=f"{title}: rate (orange), S (blue)", xlabel="against the mean field, %")
         axes.set_yticks(-np.arange(len(found)), found)
         axes.set_xscale("symlog", linthresh=width)
+        axes.set_xticks(ticks := [-width, 0, width, 10 * width, 100 * width], ticks)
         axes.axvspan(-width, width, color="0.93", zorder=0)
     fc.set(title="FC of the other regions", xlabel="all mean field", ylabel="with the circuit")
     fc.legend()

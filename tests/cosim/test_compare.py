@@ -133,7 +133,8 @@ def test_difference_of_mean_fc_is_numpys_and_covered_at_its_rate():
     covered = 0
     for seed in range(200):
         a, b = correlated(2 * seed, 0.3), correlated(2 * seed + 1, 0.5)
-        pair = PairComparison(in_memory(a), in_memory(b), every_region(6), 0.0)
+        places = Places((), (), tuple(range(6)), REGIONS)
+        pair = PairComparison(in_memory(a), in_memory(b), places, 0.0)
         one = next(combine([s]) for s in pair.samples() if s.quantity == "mean FC")
         if seed == 0:
             n = pair.blocks.n_blocks * pair.blocks.n_samples
