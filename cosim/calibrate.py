@@ -560,9 +560,9 @@ class Calibrator:
             found[region.name] = result
             curves, felt = result.curves, self._felt
             wanted = np.array(curves.mean_field_hz[felt])
-            allowed = self._settings.tolerance * wanted + 3 * np.array(
-                curves.standard_error_hz[felt]
-            )
+            error = np.array(curves.standard_error_hz[felt])
+            # What lies within the noise of a measurement is no miss.
+            allowed = np.maximum(self._settings.tolerance * wanted, 3.0 * error)
             off = np.abs(np.array(curves.circuit_hz[felt]) - wanted) - allowed
             if off.max() > 0:
                 at = int(np.argmax(off))

@@ -23,7 +23,7 @@ brain: {connectome: hagmann66, parameters: {G: 0.2}}
 circuits:
   - circuit: balanced_ei
     regions: [rPCUN]
-    parameters: {order: 40, recurrent_excitation: 0.35}
+    parameters: {order: 40, recurrent_excitation: 0.1}
     calibration: experiment.calibrated.yaml
     inputs:
       - {from: R_e, to: E, trains_per_source: 1, weight_uS: 0.05}
