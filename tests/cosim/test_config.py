@@ -27,6 +27,7 @@ def test_omitted_keys_take_the_documented_values():
             "noise": {},
             "initial": None,
             "monitors": {"temporal_average": {"period_ms": 1.0}, "bold": {"period_ms": 2000.0}},
+            "engine": "auto",
         },
         "circuits": [],
         "synchronization": {"window_ms": "auto"},
