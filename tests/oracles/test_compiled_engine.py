@@ -192,6 +192,24 @@ def test_monitors_say_of_windows_what_tvb_says_of_steps(length, engine):
             assert np.abs(values - true_values).max() <= tolerance
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_monitor_without_a_sampler_is_asked_at_every_step(engine):
+    """TVB's mean over regions, one that no experiment file names; the oracle is NumPy's mean."""
+    graph, family = connectome(6), MODELS["reduced_wong_wang"]
+    monitors = {"global": tvb_monitors.GlobalAverage(period=0.5)}
+    network = ENGINES[engine](
+        graph, family, {"G": 0.5}, DT_MS, SEED, np.zeros(1), np.full((1, 6), 0.3), monitors
+    )
+    for window in windows(46, 23):
+        states = network.advance(window)
+        times, values = network.sample(window, states)["global"]
+        steps = np.rint(times / DT_MS).astype(int)
+        expected = states[steps - window.start_step - 1].mean(axis=2, keepdims=True)
+        seen = range(window.start_step + 1, window.start_step + window.n_steps + 1)
+        assert steps.tolist() == [step for step in seen if step % 5 == 0]
+        assert np.abs(values - expected).max() < 1e-12
+
+
 def experiment(engine):
     return cosim.Experiment(
         seed=4,
