@@ -105,12 +105,13 @@ def read_fitted(name: str, base: Path) -> FittedBrain:
 
 def _schema_problems(ds: xr.Dataset) -> list[str]:
     schema, version = ds.attrs.get("schema"), ds.attrs.get("schema_version")
-    if schema != SCHEMA or version is None or int(version) != SCHEMA_VERSION:
+    if schema != SCHEMA or version != SCHEMA_VERSION:
         return [
             f"has schema {schema!r} version {version}; this version reads {SCHEMA!r} version "
             f"{SCHEMA_VERSION}. Fit again, or update."
         ]
-    return []
+    missing = [name for name in ("subject", "model", "coupling", "tr_s") if name not in ds.attrs]
+    return [f"lacks the attributes {', '.join(missing)}; fit again."] if missing else []
 
 
 def _content_problems(ds: xr.Dataset) -> list[str]:

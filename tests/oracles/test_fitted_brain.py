@@ -152,6 +152,8 @@ def test_tract_lengths_of_the_subject_may_make_the_delays(fit_nc):
     ("change", "said"),
     [
         (lambda ds: ds.attrs.update(schema_version=99), "version 99; this version reads"),
+        (lambda ds: ds.attrs.update(schema_version="one"), "version 'one'|version one"),
+        (lambda ds: ds.attrs.pop("tr_s"), "lacks the attributes tr_s"),
         (lambda ds: ds.attrs.update(model="hopf"), "Unknown fitted model 'hopf'"),
         (lambda ds: ds["parameter_g"].attrs.update(units="mA"), "g is in 'mA', expected 'nA'"),
         (lambda ds: ds["parameter_sigma"].values.__setitem__(0, 1.0), "sigma differs"),
