@@ -38,6 +38,7 @@ def experiment(case: str, seed: int, seconds: float) -> cosim.Experiment:
         i = planned.connectome.index(region)
         own = {"J_i": J_i[i], "S_E_start": planned.initial[0, i]}
         own |= {"n_excitatory": n_cells, "n_inhibitory": n_cells // 4}
+        own |= {"in_degree_inhibitory": min(50, n_cells // 8)}
         circuits.append(cosim.Circuit(circuit="wong_wang", regions=[region], parameters=own))
     ms = seconds * 1000.0 + SKIP_MS
     return cosim.Experiment(seed=seed, duration_ms=ms, brain=brain, circuits=circuits)

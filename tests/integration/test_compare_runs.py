@@ -27,11 +27,7 @@ def test_a_replaced_region_changes_what_feels_it_and_little_else(tmp_path):
     .02 for a second, S of .28 moves by 9.7 /nA x .2 x .15 x .25 x .02 = .0015, half a percent; of
     noise that was not shared the neighbours' own S would differ by some percent.
     """
-    circuit = cosim.Circuit(
-        circuit="wong_wang",
-        regions=["rPCUN"],
-        parameters={"n_excitatory": 100, "n_inhibitory": 25, "S_E_start": 0.2967},
-    )
+    circuit = cosim.Circuit(circuit="wong_wang", regions=["rPCUN"])
     cosim.run(experiment([]), tmp_path / "a")
     result = cosim.run(experiment([circuit]), tmp_path / "b")
     [found] = compare(tmp_path / "a", [tmp_path / "b"])
@@ -39,7 +35,7 @@ def test_a_replaced_region_changes_what_feels_it_and_little_else(tmp_path):
     assert set(found.neighbours) == {"rISTC", "lPCUN", "rCUN", "rCAC", "rPC"}
     assert found.facts["pairs"][0]["same_noise"]
     spikes = result.spikes["rPCUN.E"].times_ms
-    rate_hz = ((spikes > 1000.0) & (spikes <= 3000.0)).sum() / 100 / 2.0
+    rate_hz = ((spikes > 1000.0) & (spikes <= 3000.0)).sum() / 400 / 2.0
     assert found.measure("mean R_e", "rPCUN").b == pytest.approx(rate_hz, rel=1e-3)
     for name in found.neighbours:
         assert abs(found.measure("mean S_e", name).change) < 0.015

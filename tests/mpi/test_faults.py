@@ -41,6 +41,7 @@ def fail(launch, tmp_path):
         env = {"FAULT_TIME": str(noted)}
         if side == "TVB":
             env["TVB_FAULT"] = kind
+            changes.append("brain.engine=tvb")  # the fault is planted in TVB's own equations
         elif side == "NEURON":
             changes += [
                 f"circuits.0.circuit={FAULTY}:{at}",
