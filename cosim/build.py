@@ -12,6 +12,7 @@ from cosim.drives import Drive
 from cosim.keyed_random import compile_now
 from cosim.meanfield.monitors import build_monitors, columns, recorded
 from cosim.meanfield.participant import TvbParticipant
+from cosim.meanfield.simulation import MeanField
 from cosim.plan import Plan
 from cosim.plan_circuits import CircuitPlan
 from cosim.protocols import GatedRate, Group
@@ -58,14 +59,16 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
     brain = plan.experiment.brain
     periods_ms = {name: monitor.period_ms for name, monitor in brain.monitors.items()}
     network = plan.brain.engine.network(
-        plan.connectome,
-        plan.family,
-        plan.parameters,
-        brain.dt_ms,
-        plan.experiment.seed,
-        plan.sigma,
-        plan.initial,
-        build_monitors(periods_ms),
+        MeanField(
+            plan.connectome,
+            plan.family,
+            plan.parameters,
+            brain.dt_ms,
+            plan.experiment.seed,
+            plan.sigma,
+            plan.initial,
+            build_monitors(periods_ms),
+        )
     )
     for name, period_ms in periods_ms.items():
         variables, units = recorded(name, plan.family)

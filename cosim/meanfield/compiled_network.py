@@ -1,6 +1,5 @@
 """A network of TVB's objects whose steps are compiled instead of interpreted."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,14 @@ from cosim.clock import SyncWindow
 from cosim.errors import ConfigurationError
 from cosim.keyed_random import NOISE_STREAM, wiener_increments
 from cosim.meanfield import kernels
-from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.integration import Heun, NoisyHeun
 from cosim.meanfield.models import (
     ExcInhWithRates,
-    ModelFamily,
     OneStateWithRate,
     TanhWithRates,
 )
 from cosim.meanfield.sampling import samplers
-from cosim.meanfield.simulation import build_simulator
+from cosim.meanfield.simulation import MeanField, build_simulator
 
 KERNELS: dict[type[Any], int] = {
     ExcInhWithRates: kernels.EXC_INH,
@@ -43,41 +40,22 @@ class CompiledNetwork:
     whose end is copied to its start when it is full: reading needs no division.
 
     Args:
-        connectome: Regions, weights, delays.
-        family: The model.
-        parameters: Model parameters, scalar or ``(n_regions,)``.
-        dt_ms: Integration step, ms.
-        seed: Seed of the noise.
-        sigma: Noise per integrated variable, per sqrt(ms), shape ``(n_gating,)``.
-        initial: Gating variables at all times up to 0, shape ``(n_gating, n_regions)``.
-        monitors: TVB monitors by name.
+        brain: What is to be stepped.
 
     Raises:
         ConfigurationError: If TVB's objects are not ones that the compiled loop stands for.
     """
 
-    def __init__(
-        self,
-        connectome: Connectome,
-        family: ModelFamily,
-        parameters: Mapping[str, Any],
-        dt_ms: float,
-        seed: int,
-        sigma: NDArray[np.float64],
-        initial: NDArray[np.float64],
-        monitors: Mapping[str, Any],
-    ):
-        self.regions = connectome.regions
-        self.family = family
-        self.dt_ms = dt_ms
-        self.monitors = dict(monitors)
-        tvb, self._initial = build_simulator(
-            connectome, family, parameters, dt_ms, seed, sigma, initial, monitors
-        )
+    def __init__(self, brain: MeanField):
+        self.regions = brain.connectome.regions
+        self.family = brain.family
+        self.dt_ms = brain.dt_ms
+        self.monitors = dict(brain.monitors)
+        tvb, self._initial = build_simulator(brain)
         self._samplers = samplers(self.monitors)
         _check(tvb)
         n = len(self.regions)
-        self._seed = seed
+        self._seed = brain.seed
         self._step = 0
         self._state = np.array(tvb.current_state[..., 0], dtype=np.float64)
         self._n_clipped = np.zeros(n, dtype=np.int64)
@@ -85,8 +63,8 @@ class CompiledNetwork:
             [np.broadcast_to(np.ravel(v), n) for v in tvb.model._values(tvb.model._drift_names)],
             dtype=np.float64,
         ).T.copy()
-        self._root, self._scales = _noise(tvb, len(family.gating))
-        self._noise = np.empty((_CHUNK if self._scales.any() else 0, len(family.gating), n))
+        self._root, self._scales = _noise(tvb, len(brain.family.gating))
+        self._noise = np.empty((_CHUNK if self._scales.any() else 0, len(brain.family.gating), n))
         self._felt_variable = int(tvb.model.cvar[0])
         history = tvb.history
         self._n_past = int(history.n_time)
@@ -106,7 +84,7 @@ class CompiledNetwork:
             float(getattr(tvb.coupling, "b", np.zeros(1))[0]),
         )
         # Compiled or loaded here, so that it does not happen in the first window.
-        self.advance(SyncWindow(0, 0, 0, dt_ms))
+        self.advance(SyncWindow(0, 0, 0, brain.dt_ms))
 
     def initial_state(self) -> NDArray[np.float64]:
         """Every variable at all times up to 0, shape ``(n_variables, n_regions)``."""

@@ -60,7 +60,7 @@ class Engine:
 
     @property
     def network(self) -> type[Any]:
-        """The class to build; both take the same arguments."""
+        """The class to build; both take a ``MeanField``."""
         return CompiledNetwork if self.name == "compiled" else MeanFieldNetwork
 
 

@@ -1,16 +1,11 @@
 """TVB's simulator, window by window, the past of some regions written from outside."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
-from cosim.meanfield.connectome import Connectome
-from cosim.meanfield.models import ModelFamily
 from cosim.meanfield.sampling import samplers
-from cosim.meanfield.simulation import build_simulator
+from cosim.meanfield.simulation import MeanField, build_simulator
 
 
 class MeanFieldNetwork:
@@ -21,34 +16,15 @@ class MeanFieldNetwork:
     history before the next window reads them.
 
     Args:
-        connectome: Regions, weights, delays.
-        family: The model.
-        parameters: Model parameters, scalar or ``(n_regions,)``.
-        dt_ms: Integration step, ms.
-        seed: Seed of the noise.
-        sigma: Noise per integrated variable, per sqrt(ms), shape ``(n_gating,)``.
-        initial: Gating variables at all times up to 0, shape ``(n_gating, n_regions)``.
-        monitors: TVB monitors by name.
+        brain: What is to be stepped.
     """
 
-    def __init__(
-        self,
-        connectome: Connectome,
-        family: ModelFamily,
-        parameters: Mapping[str, Any],
-        dt_ms: float,
-        seed: int,
-        sigma: NDArray[np.float64],
-        initial: NDArray[np.float64],
-        monitors: Mapping[str, Any],
-    ):
-        self.regions = connectome.regions
-        self.family = family
-        self.dt_ms = dt_ms
-        self.monitors = dict(monitors)
-        self._tvb, self._initial = build_simulator(
-            connectome, family, parameters, dt_ms, seed, sigma, initial, monitors
-        )
+    def __init__(self, brain: MeanField):
+        self.regions = brain.connectome.regions
+        self.family = brain.family
+        self.dt_ms = brain.dt_ms
+        self.monitors = dict(brain.monitors)
+        self._tvb, self._initial = build_simulator(brain)
         self._samplers = samplers(self.monitors)
 
     def initial_state(self) -> NDArray[np.float64]:

@@ -1,6 +1,7 @@
 """TVB's simulator of a brain, configured: what both engines start from."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,19 +47,11 @@ def _coupling(connectome: Connectome) -> Any:
     return kind(a=np.array([1.0]))
 
 
-def build_simulator(
-    connectome: Connectome,
-    family: ModelFamily,
-    parameters: Mapping[str, Any],
-    dt_ms: float,
-    seed: int,
-    sigma: NDArray[np.float64],
-    initial: NDArray[np.float64],
-    monitors: Mapping[str, Any],
-) -> tuple[Any, NDArray[np.float64]]:
-    """TVB's simulator, configured, and every variable at all times up to 0.
+@dataclass(frozen=True)
+class MeanField:
+    """A mean field to be stepped, whichever loop steps it.
 
-    Args:
+    Attributes:
         connectome: Regions, weights, delays.
         family: The model.
         parameters: Model parameters, scalar or ``(n_regions,)``.
@@ -67,14 +60,32 @@ def build_simulator(
         sigma: Noise per integrated variable, per sqrt(ms), shape ``(n_gating,)``.
         initial: Gating variables at all times up to 0, shape ``(n_gating, n_regions)``.
         monitors: TVB monitors by name.
+    """
+
+    connectome: Connectome
+    family: ModelFamily
+    parameters: Mapping[str, Any]
+    dt_ms: float
+    seed: int
+    sigma: NDArray[np.float64]
+    initial: NDArray[np.float64]
+    monitors: Mapping[str, Any]
+
+
+def build_simulator(brain: MeanField) -> tuple[Any, NDArray[np.float64]]:
+    """TVB's simulator, configured, and every variable at all times up to 0.
+
+    Args:
+        brain: What is to be stepped.
 
     Returns:
         The simulator, and the initial state, shape ``(n_variables, n_regions)``.
     """
+    connectome, initial = brain.connectome, brain.initial
     connectivity = tvb_connectivity(connectome)
     connectivity.configure()
-    connectivity.set_idelays(dt_ms)
-    model = family.build(parameters)
+    connectivity.set_idelays(brain.dt_ms)
+    model = brain.family.build(brain.parameters)
     model.configure()
     start = np.concatenate([initial, rates_at(model, connectome.operator, initial)])
     horizon = int(connectivity.idelays.max()) + 1
@@ -82,8 +93,8 @@ def build_simulator(
         connectivity=connectivity,
         model=model,
         coupling=_coupling(connectome),
-        integrator=build_integrator(dt_ms, seed, sigma),
-        monitors=tuple(monitors.values()),
+        integrator=build_integrator(brain.dt_ms, brain.seed, brain.sigma),
+        monitors=tuple(brain.monitors.values()),
         # The whole horizon: TVB fills what is missing with random numbers.
         initial_conditions=np.tile(start[None, ..., None], (horizon, 1, 1, 1)),
     )

@@ -19,6 +19,7 @@ from cosim.meanfield.connectome import Connectome, load_connectome
 from cosim.meanfield.models import MODELS
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
+from cosim.meanfield.simulation import MeanField
 
 DT_MS, WINDOW_STEPS, SPEED = 0.1, 23, 3.0
 ENGINES = {"tvb": MeanFieldNetwork, "compiled": CompiledNetwork}
@@ -39,10 +40,9 @@ def build(engine, connectome, model, noisy, monitors):
     family = MODELS[model]
     shape = len(family.gating), connectome.n_regions
     sigma = np.full(shape[0], 1e-3 if noisy else 0.0)
-    return ENGINES[engine](
+    return ENGINES[engine](MeanField(
         connectome, family, {"G": 0.2}, DT_MS, 1, sigma, np.full(shape, 0.1),
-        build_monitors(monitors),
-    )  # fmt: skip
+        build_monitors(monitors)))  # fmt: skip
 
 
 def cost_us(network, n_steps, repeats, sampled):

@@ -108,6 +108,7 @@ def mean_field_alone(directory, engine="auto"):
     """The same brain with no region replaced in one window, monitors included."""
     from cosim.clock import SyncWindow
     from cosim.meanfield.monitors import build_monitors
+    from cosim.meanfield.simulation import MeanField
     from cosim.plan import plan
 
     whole = experiment()
@@ -115,14 +116,16 @@ def mean_field_alone(directory, engine="auto"):
     planned = plan(whole.model_copy(update={"circuits": [], "brain": brain}))
     periods = {n: m.period_ms for n, m in planned.experiment.brain.monitors.items()}
     network = planned.brain.engine.network(
-        planned.connectome,
-        planned.family,
-        planned.parameters,
-        planned.clock.dt_ms,
-        1,
-        planned.sigma,
-        planned.initial,
-        build_monitors(periods),
+        MeanField(
+            planned.connectome,
+            planned.family,
+            planned.parameters,
+            planned.clock.dt_ms,
+            1,
+            planned.sigma,
+            planned.initial,
+            build_monitors(periods),
+        )
     )
     network.advance(SyncWindow(0, 0, 50, planned.clock.dt_ms))
     window = SyncWindow(1, 50, planned.clock.n_steps, planned.clock.dt_ms)

@@ -12,6 +12,7 @@ from cosim.meanfield.models import MODELS
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import TvbParticipant
+from cosim.meanfield.simulation import MeanField
 from cosim.protocols import GatedRate
 from cosim.signals import PacketLayout, SignalLayout
 from cosim.stopwatch import Stopwatch
@@ -57,14 +58,16 @@ def build(
 ):
     """A participant of three regions, of which V2 is replaced, and its sink."""
     network = engine(
-        CONNECTOME,
-        FAMILY,
-        parameters or {"G": 0.5},
-        CLOCK.dt_ms,
-        7,
-        np.array(sigma),
-        INITIAL,
-        build_monitors({"raw": CLOCK.dt_ms, "temporal_average": 1.0}),
+        MeanField(
+            CONNECTOME,
+            FAMILY,
+            parameters or {"G": 0.5},
+            CLOCK.dt_ms,
+            7,
+            np.array(sigma),
+            INITIAL,
+            build_monitors({"raw": CLOCK.dt_ms, "temporal_average": 1.0}),
+        )
     )
     gates = {
         "R_e": GatedRate("S_e", RateToGating(100.0, 0.641e-3, True, INITIAL[0, 1:2])),

@@ -19,6 +19,7 @@ from cosim.meanfield.engine import choose_engine
 from cosim.meanfield.models import MODELS, ModelFamily
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
+from cosim.meanfield.simulation import MeanField
 
 DT_MS, SEED, LIMIT = 0.1, 3, 1e-12
 ENGINES = {"tvb": MeanFieldNetwork, "compiled": CompiledNetwork}
@@ -43,10 +44,9 @@ def build(engine, graph, model="reduced_wong_wang_exc_inh", sigma=0.0, parameter
     family, n = MODELS[model], graph.n_regions
     initial = np.random.default_rng(5).uniform(0.05, 0.4, (len(family.gating), n))
     scales = sigma * np.array([1.0, 0.5])[: len(family.gating)]
-    return ENGINES[engine](
+    return ENGINES[engine](MeanField(
         graph, family, parameters or {"G": 0.5}, DT_MS, SEED, scales, initial,
-        build_monitors(dict(periods)),
-    )  # fmt: skip
+        build_monitors(dict(periods))))  # fmt: skip
 
 
 def windows(n_steps, length):
@@ -198,7 +198,9 @@ def test_a_monitor_without_a_sampler_is_asked_at_every_step(engine):
     graph, family = connectome(6), MODELS["reduced_wong_wang"]
     monitors = {"global": tvb_monitors.GlobalAverage(period=0.5)}
     network = ENGINES[engine](
-        graph, family, {"G": 0.5}, DT_MS, SEED, np.zeros(1), np.full((1, 6), 0.3), monitors
+        MeanField(
+            graph, family, {"G": 0.5}, DT_MS, SEED, np.zeros(1), np.full((1, 6), 0.3), monitors
+        )
     )
     for window in windows(46, 23):
         states = network.advance(window)

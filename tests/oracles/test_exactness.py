@@ -21,7 +21,7 @@ from cosim.meanfield.models import MODELS
 from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import TvbParticipant
-from cosim.meanfield.simulation import tvb_connectivity
+from cosim.meanfield.simulation import MeanField, tvb_connectivity
 from cosim.recorder import MemorySink, Recorder
 from cosim.results import RunResult
 from cosim.scheduler import Position, Side, run_windows
@@ -76,14 +76,16 @@ def participant(hagmann, initial, sigma, engine, own, other, name, recorder, sto
     """A TVB that integrates ``own`` and is told S of ``other``, for which its own I_o is wrong."""
     I_o = np.where(np.isin(hagmann.regions, own), TRUE_I_O, WRONG_I_O)
     network = ENGINES[engine](
-        hagmann,
-        MODELS["reduced_wong_wang_exc_inh"],
-        {"G": np.array([0.2]), "I_o": I_o},
-        DT_MS,
-        SEED,
-        sigma,
-        initial,
-        build_monitors({"raw": DT_MS}),
+        MeanField(
+            hagmann,
+            MODELS["reduced_wong_wang_exc_inh"],
+            {"G": np.array([0.2]), "I_o": I_o},
+            DT_MS,
+            SEED,
+            sigma,
+            initial,
+            build_monitors({"raw": DT_MS}),
+        )
     )
     recorder.declare_series("raw", network.family.variables, hagmann.regions, DT_MS)
     gatings = ("S_e", "S_i")
