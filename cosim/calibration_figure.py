@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from cosim.calibrate import Sweep
 from cosim.calibration_file import Curves, RegionCalibration
+from cosim.calibration_settings import Sweep
 
 _COLOURS = ("#b2182b", "#2166ac")
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cosim.calibrate import Calibrator, NotCalibratableError, Settings
+from cosim.calibrate import Calibrator
 from cosim.calibration_figure import draw_curves, draw_sweeps
 from cosim.calibration_file import (
     Calibration,
@@ -13,6 +13,7 @@ from cosim.calibration_file import (
     with_values,
     write_calibration,
 )
+from cosim.calibration_settings import NotCalibratableError, Settings
 from cosim.clock import require_whole_steps
 from cosim.closed_loop_check import closed_loop
 from cosim.config import Circuit, Experiment

@@ -191,8 +191,8 @@ def calibrate(
 ) -> None:
     """Find the inputs with which circuits do what their mean field does; under mpirun, together."""
     with _one_line_errors(show_traceback):
-        from cosim.calibrate import Settings
         from cosim.calibration_run import calibrate_file
+        from cosim.calibration_settings import Settings
 
         settings = Settings(*range_, tolerance=tolerance, seconds=seconds)
         target = file.with_suffix(".calibrated.yaml") if output is None else output

@@ -40,6 +40,11 @@ class TargetCurve:
     coupling_nA: Array
     rates_hz: Array
 
+    @property
+    def rest(self) -> int:
+        """The point at which the sources are at rest."""
+        return int(np.argmin(np.abs(self.factors - 1.0)))
+
 
 class OperatingRange:
     """The brain at rest, its source regions scaled up and down.

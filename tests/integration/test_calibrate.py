@@ -11,7 +11,8 @@ import yaml
 from typer.testing import CliRunner
 
 from cosim import load
-from cosim.calibrate import Calibrator, NotCalibratableError, Settings
+from cosim.calibrate import Calibrator
+from cosim.calibration_settings import NotCalibratableError, Settings
 from cosim.cli import app
 from cosim.plan import plan
 from cosim.transport.in_process import SingleProcessGroup
