@@ -16,6 +16,7 @@ from cosim.plan import Plan
 from cosim.plan_circuits import CircuitPlan
 from cosim.protocols import Group
 from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.own_excitation import OwnExcitation
 
 # Long against every synapse, short enough that few events wait in NEURON's queue.
 _WINDOW_MS = 50.0
@@ -88,6 +89,7 @@ class TransferBench:
         self._plan, self._circuits, self._group = plan, circuits, group
         self._dt_ms = plan.experiment.brain.dt_ms
         self.simulated_s = 0.0
+        self._excitation: OwnExcitation | None = None
         self._engine = NeuronEngine(
             circuits.composition, circuits.dt_ms, self._dt_ms, plan.experiment.seed
         )
@@ -112,6 +114,7 @@ class TransferBench:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._excitation = None  # its connections belong to the network
         self._engine.close()
 
     def n_cells(self, rate: str, region: str) -> int:
@@ -123,7 +126,9 @@ class TransferBench:
     def scale_excitation(self, factors: Mapping[str, float]) -> None:
         """Factor per region on the network's own excitatory connections, as built."""
         regions = {p.label: p.region for p in self._circuits.composition.populations}
-        self._engine.scale_excitation(
+        if self._excitation is None:
+            self._excitation = self._engine.own_excitation()
+        self._excitation.scale(
             {label: factors[regions[label]] for label in self._labels if regions[label] in factors}
         )
 
@@ -199,7 +204,7 @@ class TransferBench:
             n_steps = min(window, stop - step)
             for delivery, row in zip(self._deliveries, arriving, strict=True):
                 delivery(np.broadcast_to(row, (n_steps, row.size)).copy(), step)
-            self._engine.advance_held(step + n_steps)
+            self._engine.advance(step + n_steps, held=True)
             step += n_steps
         return step
 

@@ -34,13 +34,14 @@ from cosim.spiking.interpreter import (
     neuron_hoc,
     neuron_rxd,
 )
+from cosim.spiking.own_excitation import OwnExcitation
+from cosim.spiking.populations import find_populations
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.reaction_compiler import ReactionCompiler
-from cosim.spiking.receptor_sign import sign_of
+from cosim.spiking.reaction_diffusion import add_reaction_diffusion
 from cosim.spiking.receptors import check_receptor
 from cosim.spiking.recording import Recording, RecordingPort
 from cosim.spiking.recording_sites import of_cells, of_field
-from cosim.spiking.rxd_rules import without_regions
 from cosim.spiking.targets import Targets, unlike_cells
 from cosim.spiking.value_port import ValuePort
 from cosim.spiking.voltage_watch import VoltageWatch
@@ -101,7 +102,6 @@ class NeuronEngine:
         self._step = 0
         self._drift_ms = 0.0
         self._held: tuple[NDArray[np.float64], NDArray[np.int64]] = _no_spikes()
-        self._built_weights: list[tuple[str, Any, int, float]] | None = None
         self._globals_before: dict[str, float] = {}
         self._chatter = Chatter()
         NeuronEngine._alive = self
@@ -133,7 +133,9 @@ class NeuronEngine:
             sim.net.createPops()
         with self._chatter.stage("creating cells"):
             sim.net.createCells()
-        self._find_cells()
+        self._cells = {int(cell.gid): cell for cell in sim.net.cells}
+        self._targets = Targets(self._h, self._cells)
+        self._local, self._n_cells, self._first = find_populations(sim)
         with (
             self._chatter.stage("connecting cells"),
             self._tags_in_gid_order(),
@@ -143,33 +145,10 @@ class NeuronEngine:
         with self._chatter.stage("adding stimuli"), self._tags_in_gid_order():
             sim.net.addStims()
         if net_params.rxdParams:
-            self._add_reaction_diffusion()
-        order_coincident_events(self._cells.values(), sum(self._n_cells.values()))
-
-    def _add_reaction_diffusion(self) -> None:
-        sim = self._sim
-        self._reactions = ReactionCompiler(neuron_rxd())
-        whole = sim.net.params.rxdParams
-        absent = [
-            label
-            for label, region in (whole.get("regions") or {}).items()
-            if "cells" in region and not self._has_sections(region)
-        ]
-        try:
-            sim.net.params.rxdParams = without_regions(whole, absent)
+            self._reactions = ReactionCompiler(neuron_rxd())
             with self._chatter.stage("adding reaction-diffusion"):
-                sim.net.addRxD()
-        finally:
-            sim.net.params.rxdParams = whole
-
-    def _has_sections(self, region: Mapping[str, Any]) -> bool:
-        wanted = region.get("secs", "all")
-        wanted = [wanted] if isinstance(wanted, str) else wanted
-        return any(
-            "all" in wanted or name in wanted
-            for cell in self._sim.getCellsList(region["cells"])
-            for name in vars(cell).get("secs") or ()
-        )
+                add_reaction_diffusion(sim)
+        order_coincident_events(self._cells.values(), sum(self._n_cells.values()))
 
     @contextlib.contextmanager
     def _tags_in_gid_order(self) -> Iterator[None]:
@@ -181,42 +160,6 @@ class NeuronEngine:
             yield
         finally:
             sim._gatherAllCellTags = gather
-
-    def _find_cells(self) -> None:
-        sim = self._sim
-        self._cells = {int(cell.gid): cell for cell in sim.net.cells}
-        self._targets = Targets(self._h, self._cells)
-        self._local = {
-            label: np.array(sorted(pop.cellGids), dtype=np.int64)
-            for label, pop in sim.net.pops.items()
-        }
-        self._n_cells: dict[str, int] = {}
-        self._first: dict[str, int] = {}
-        problems = []
-        for label, gids in self._local.items():
-            n_cells = int(sim.pc.allreduce(float(gids.size), 1))
-            first = int(sim.pc.allreduce(float(gids.min()) if gids.size else 1e18, 3))
-            last = int(sim.pc.allreduce(float(gids.max()) if gids.size else -1.0, 2))
-            if n_cells == 0:
-                problems.append(
-                    f"Population {label!r} has 0 cells; at least one is needed. Raise its density "
-                    f"or remove it."
-                )
-            elif last - first + 1 != n_cells:
-                raise SimulationError(
-                    f"NetPyNE gave population {label!r} {n_cells} cells with ids {first} to "
-                    f"{last}; ids are expected without gaps. Please report this circuit."
-                )
-            bare = [gid for gid in gids.tolist() if not _is_whole(self._cells[gid])]
-            if bare:
-                kind = sim.net.pops[label].tags.get("cellType")
-                problems.append(
-                    f"Cells of population {label!r} have no sections: no rule of cellParams is for "
-                    f"cellType {kind!r}. Add one, or correct the cellType."
-                )
-            self._n_cells[label], self._first[label] = n_cells, first
-        if problems:
-            raise ConfigurationError(*problems)
 
     # -- cells and inputs -------------------------------------------------------------------
 
@@ -336,6 +279,10 @@ class NeuronEngine:
         self._probes.append(ProbePort(self._h, pointers, self._n_cells[label]))
         return self._probes[-1]
 
+    def own_excitation(self) -> OwnExcitation:
+        """The weights of the network's own excitatory connections on this rank."""
+        return OwnExcitation(self._composition.net_params, self._local, self._cells)
+
     def add_recording(self, recording: Recording) -> RecordingPort:
         """Sample variables, concentrations or the field potential at whole periods.
 
@@ -386,18 +333,20 @@ class NeuronEngine:
         for port in self._recordings:
             port.sampler.begin()
 
-    def advance(self, stop_step: int) -> None:
+    def advance(self, stop_step: int, *, held: bool = False) -> None:
         """Simulate up to the start of a mean-field step.
 
         Args:
             stop_step: First mean-field step after the window.
+            held: What is set for the first step of the window holds over all of it, and probes are
+                read at its end only; that spares a pause at every mean-field step.
 
         Raises:
             SimulationError: If NEURON fails or a membrane potential is no longer finite.
         """
         # Values are set and probes read at every mean-field step; NEURON's results do not depend
         # on where it pauses.
-        every_step = self._probes or self._values
+        every_step = (self._probes or self._values) and not held
         stops = range(self._step + 1, stop_step + 1) if every_step else (stop_step,)
         with quiet():  # once, not for every pause: it costs as much as a short solve
             for step, stop in enumerate(stops):
@@ -407,56 +356,6 @@ class NeuronEngine:
                 for probe in self._probes:
                     probe.sample()
         self._check_voltages()
-
-    def advance_held(self, stop_step: int) -> None:
-        """The same where what was set for the first step of the window holds over all of it.
-
-        It spares the pause at every mean-field step; probes are read at its end only.
-
-        Args:
-            stop_step: First mean-field step after the window.
-
-        Raises:
-            SimulationError: As :meth:`advance`.
-        """
-        with quiet():
-            for value in self._values:
-                value.apply(0)
-            self._solve(stop_step)
-            for probe in self._probes:
-                probe.sample()
-        self._check_voltages()
-
-    def scale_excitation(self, factors: Mapping[str, float]) -> None:
-        """Set the weights of the network's own excitatory connections; inputs stay.
-
-        Args:
-            factors: Factor on the weights as built of the connections onto a population
-                (``REGION.POP``); those not named keep their weights.
-        """
-        if self._built_weights is None:
-            self._built_weights = list(self._excitatory_weights())
-        for population, connection, index, weight in self._built_weights:
-            if population in factors:
-                connection.weight[index] = factors[population] * weight
-
-    def _excitatory_weights(self) -> Iterator[tuple[str, Any, int, float]]:
-        """Population, connection, index and value of each weight that excites."""
-        net_params = self._composition.net_params
-        population_of = {gid: label for label, gids in self._local.items() for gid in gids.tolist()}
-        for gid, cell in self._cells.items():
-            label = population_of[gid]
-            for conn in cell.conns:
-                receptor, connection = conn.get("synMech"), conn.get("hObj")
-                if connection is None or conn.get("preGid") == "NetStim" or receptor is None:
-                    continue
-                if sign_of(net_params, label, receptor, 1.0) != "excitatory":
-                    continue
-                # A point neuron has one weight per receptor; of these a rule sets one.
-                weights = [float(connection.weight[k]) for k in range(int(connection.wcnt()))]
-                index = next((k for k, weight in enumerate(weights) if weight != 0.0), None)
-                if index is not None:
-                    yield label, connection, index, weights[index]
 
     def _solve(self, stop_step: int) -> None:
         n_steps = (stop_step - self._step) * self._per_step
@@ -541,7 +440,6 @@ class NeuronEngine:
             if self._recordings and not self._composition.sim_config_values["use_fast_imem"]:
                 h.CVode().use_fast_imem(0)
             self._recordings.clear()
-            self._built_weights = None
             self._targets.clear()
             self._spike_times = self._spike_gids = None
             self._voltages = None
@@ -567,11 +465,6 @@ class NeuronEngine:
             h.Random().Random123_globalindex(0)
             for name, value in self._globals_before.items():
                 h(f"{name} = {value!r}")
-
-
-def _is_whole(cell: Any) -> bool:
-    # vars, not getattr: NetPyNE's artificial cells answer any attribute with a function.
-    return bool(vars(cell).get("secs")) or vars(cell).get("hPointp") is not None
 
 
 def _no_spikes() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
