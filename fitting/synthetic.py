@@ -15,6 +15,7 @@ References:
     Gourieroux, Monfort & Renault (1993) J. Appl. Econometrics 8:S85-S118.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -236,6 +237,74 @@ class RecoverySettings:
     smallest_weight: float = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class MadeUpSubject:
+    """A subject whose truth is known.
+
+    Attributes:
+        brain: The network.
+        truth: Its coordinates, see `fitting.synthetic_brain`.
+        starts: Where estimation starts, ``(n_starts, n_coordinates)``.
+        recording: What is measured of it.
+    """
+
+    brain: Brain
+    truth: Array
+    starts: Array
+    recording: Recording
+
+
+def make_up(
+    weights: Array, model: ReducedWongWang, seed: int, settings: RecoverySettings
+) -> MadeUpSubject:
+    """Make up a subject.
+
+    Args:
+        weights: The connectome that is jittered.
+        model: The two-state model.
+        seed: Of everything that is drawn.
+        settings: Length of the scan and number of starts.
+    """
+    rng = np.random.default_rng(seed)
+    brain = Brain(jittered_connectome(weights, rng), model)
+    truth = possible(brain, LOW, HIGH, 1, rng, settings.smallest_weight)[0]
+    half = (HIGH - LOW) / 2
+    starts = possible(brain, LOW - half, HIGH + half, settings.n_starts, rng)
+    recording = brain.record(truth, settings.minutes, settings.tr_s, seed)
+    return MadeUpSubject(brain, truth, starts, recording)
+
+
+def without_bias(
+    seen: Array,
+    brain: Brain,
+    observables: Observables,
+    seed: int,
+    settings: RecoverySettings,
+    estimate_again: Callable[[Array, int], Array],
+) -> Array:
+    """Take off an estimate what estimating from scans simulated there adds to it.
+
+    Args:
+        seen: The estimate.
+        brain: The network that estimation supposes.
+        observables: What the estimation sees; without mean rates nothing is corrected, as there
+            is no estimate to speak of.
+        seed: Of the subject.
+        settings: Rounds and scans.
+        estimate_again: Simulates at coordinates, with a seed, and estimates them.
+
+    Returns:
+        The corrected coordinates.
+    """
+    x = seen
+    rounds = settings.correction_scans if observables.endswith("mean_state") else ()
+    for round_, n_scans in enumerate(rounds):
+        seeds = [10_000 * (1 + seed) + 100 * round_ + k for k in range(n_scans)]
+        again = [estimate_again(x, fake_seed) for fake_seed in seeds]
+        x = stay_possible(brain, x, x + seen - np.mean(again, axis=0))
+    return x
+
+
 def recover(
     weights: Array,
     model: ReducedWongWang,
@@ -253,20 +322,13 @@ def recover(
         settings: How.
     """
     chosen = settings or RecoverySettings()
-    rng = np.random.default_rng(seed)
-    brain = Brain(jittered_connectome(weights, rng), model)
-    truth = possible(brain, LOW, HIGH, 1, rng, chosen.smallest_weight)[0]
-    half = (HIGH - LOW) / 2
-    starts = possible(brain, LOW - half, HIGH + half, chosen.n_starts, rng)
-    recording = brain.record(truth, chosen.minutes, chosen.tr_s, seed)
-    seen = estimate(Likelihood(brain, recording, observables), starts)
-    x = seen
-    rounds = chosen.correction_scans if observables.endswith("mean_state") else ()
-    for round_, n_scans in enumerate(rounds):
-        again = []
-        for k in range(n_scans):
-            fake_seed = 10_000 * (1 + seed) + 100 * round_ + k
-            fake = brain.record(x, chosen.minutes, chosen.tr_s, fake_seed)
-            again.append(estimate(Likelihood(brain, fake, observables), x[None]))
-        x = stay_possible(brain, x, x + seen - np.mean(again, axis=0))
-    return Recovery(brain.weights_of(truth), brain.weights_of(x))
+    subject = make_up(weights, model, seed, chosen)
+    brain = subject.brain
+
+    def estimate_again(x: Array, fake_seed: int) -> Array:
+        fake = brain.record(x, chosen.minutes, chosen.tr_s, fake_seed)
+        return estimate(Likelihood(brain, fake, observables), x[None])
+
+    seen = estimate(Likelihood(brain, subject.recording, observables), subject.starts)
+    x = without_bias(seen, brain, observables, seed, chosen, estimate_again)
+    return Recovery(brain.weights_of(subject.truth), brain.weights_of(x))

@@ -23,15 +23,12 @@ from fitting.synthetic import (
     Recovery,
     RecoverySettings,
     estimate,
+    make_up,
+    without_bias,
 )
 from fitting.synthetic_brain import (
-    HIGH,
-    LOW,
     Array,
     Brain,
-    jittered_connectome,
-    possible,
-    stay_possible,
 )
 from fitting.synthetic_scoring import N_COORDINATES, JointScoring
 from fitting.uncertain_connectome import UncertainConnectome
@@ -54,27 +51,20 @@ def recover_with_connectome(
         settings: How.
     """
     chosen = settings or RecoverySettings()
-    rng = np.random.default_rng(seed)
-    own = Brain(jittered_connectome(weights, rng), model)
-    truth = possible(own, LOW, HIGH, 1, rng, chosen.smallest_weight)[0]
-    half = (HIGH - LOW) / 2
-    starts = possible(own, LOW - half, HIGH + half, chosen.n_starts, rng)
-    recording = own.record(truth, chosen.minutes, chosen.tr_s, seed)
+    subject = make_up(weights, model, seed, chosen)
     connectome = UncertainConnectome(weights)
     shared = Brain(connectome.weights(np.zeros(len(connectome.base))), model)
-    start = estimate(Likelihood(shared, recording, observables), starts)
-    found = JointScoring(shared, connectome, recording, observables).run(start)
+    start = estimate(Likelihood(shared, subject.recording, observables), subject.starts)
+    found = JointScoring(shared, connectome, subject.recording, observables).run(start)
     seen = found.unknowns.x[:N_COORDINATES]
-    x = seen
-    rounds = chosen.correction_scans if observables.endswith("mean_state") else ()
-    for round_, n_scans in enumerate(rounds):
-        again = []
-        for k in range(n_scans):
-            fake_seed = 10_000 * (1 + seed) + 100 * round_ + k
-            drawn = found.draw_errors(connectome, np.random.default_rng([fake_seed, 2]))
-            fake = Brain(connectome.weights(drawn), model)
-            recorded = fake.record(x, chosen.minutes, chosen.tr_s, fake_seed)
-            fit = JointScoring(shared, connectome, recorded, observables).run(x)
-            again.append(fit.unknowns.x[:N_COORDINATES])
-        x = stay_possible(shared, x, x + seen - np.mean(again, axis=0))
-    return Recovery(own.weights_of(truth), own.weights_of(x))
+
+    def estimate_again(x: Array, fake_seed: int) -> Array:
+        drawn = found.draw_errors(connectome, np.random.default_rng([fake_seed, 2]))
+        fake = Brain(connectome.weights(drawn), model)
+        recorded = fake.record(x, chosen.minutes, chosen.tr_s, fake_seed)
+        fit = JointScoring(shared, connectome, recorded, observables).run(x)
+        return fit.unknowns.x[:N_COORDINATES]
+
+    x = without_bias(seen, shared, observables, seed, chosen, estimate_again)
+    own = subject.brain
+    return Recovery(own.weights_of(subject.truth), own.weights_of(x))
