@@ -235,8 +235,16 @@ def _draw_ends(
                 lw=1.0, ls=":", shrinkA=0, shrinkB=0, zorder=2,
             )
         )  # fmt: skip
-        far = radii[name] + 0.31
+        far = radii[name] + 0.29
         axes.text(
             x + far * math.cos(angle), y + far * math.sin(angle), label,
-            ha="center", va="center", size=8, zorder=4,
+            ha=_beyond(math.cos(angle), "left", "right"),
+            va=_beyond(math.sin(angle), "bottom", "top"), size=8, zorder=4,
         )  # fmt: skip
+
+
+def _beyond(direction: float, after: str, before: str) -> str:
+    """Alignment of a label that stands at the far end of an arrow, clear of its head."""
+    if abs(direction) < 0.35:
+        return "center"
+    return after if direction > 0 else before
