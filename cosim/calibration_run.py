@@ -157,7 +157,8 @@ def _lines(found: dict[str, RegionCalibration]) -> list[str]:
             f"{region}: excitatory rate off by {100 * off['rest']:+.1f} % at rest, "
             f"{100 * off['largest']:+.1f} % at most, {100 * off['rms']:.1f} % rms"
             + (
-                f"; inhibitory by {100 * off['inhibitory_rest']:+.1f} % at rest"
+                f"; inhibitory by {100 * off['inhibitory_rest']:+.1f} % at rest, which is fitted "
+                f"but not judged"
                 if "inhibitory_rest" in off
                 else ""
             )

@@ -18,6 +18,8 @@ from cosim.run_pairs import Run, check_comparable, find_pairs, read_run
 from cosim.time_blocks import LEVEL
 
 _N_NEIGHBOURS = 5
+# Gating varies by 1e-3 and more with noise, and by 1e-10 around a fixed point.
+_STANDS_STILL = 1e-7
 _FEWEST_SAMPLES = 20
 _LIKENESS_OF_A_STRUCTURE = 0.5
 
@@ -92,13 +94,9 @@ def compare_folders(reference: Path, other: Path, skip_ms: float, base: Path) ->
         if places is None:
             places, problem = _places(a, b, base)
             notes += problem
-        pair = PairComparison(a, b, places, skip_ms)
-        if len(pair.a.times_ms) < _FEWEST_SAMPLES:
-            raise ResultsError(
-                f"{a.folder} holds {len(pair.a.times_ms)} samples of {a.series.monitor} after "
-                f"{skip_ms:g} ms, {_FEWEST_SAMPLES} are needed; run longer or lower --skip-ms."
-            )
-        pairs.append(pair)
+        for run in (a, b):
+            _check_course(run, skip_ms)
+        pairs.append(PairComparison(a, b, places, skip_ms))
         runs.append((a, b))
     assert places is not None
     longest = max((pair.blocks for pair in pairs), key=lambda blocks: blocks.memory)
@@ -171,6 +169,23 @@ def _interval_words(pairs: Sequence[PairComparison]) -> str:
         f"{words}; the network's: {blocks.n_blocks} of {blocks.n_samples * period_ms / 1000:.3g} s "
         f"(memory {blocks.memory * period_ms:.0f} ms, {n_effective:.0f} effective samples)"
     )
+
+
+def _check_course(run: Run, skip_ms: float) -> None:
+    """Refuse what has no statistics: too few samples, or a network that stands still."""
+    series = run.series.after(skip_ms)
+    if len(series.times_ms) < _FEWEST_SAMPLES:
+        raise ResultsError(
+            f"{run.folder} holds {len(series.times_ms)} samples of {series.monitor} after "
+            f"{skip_ms:g} ms, {_FEWEST_SAMPLES} are needed; run longer or lower --skip-ms."
+        )
+    spread = float(np.nanmedian(np.nanstd(series.values[:, 0], axis=0)))
+    if spread < _STANDS_STILL:
+        raise ResultsError(
+            f"{run.folder} stands still: {series.variables[0]} of its regions varies by "
+            f"{spread:.2g}, which is rounding; variances, connectivity and spectra need "
+            f"fluctuations of more than {_STANDS_STILL:g}. Give brain.noise."
+        )
 
 
 def _facts(

@@ -102,7 +102,11 @@ class Brain(Section):
     def _fitted_brings_its_own(self) -> "Brain":
         brought = [name for name in _FITTED if name in self.model_fields_set]
         if self.fitted is not None and brought:
-            raise ValueError(f"{brought[0]} comes from fitted = {self.fitted!r}; remove it.")
+            come = "comes" if len(brought) == 1 else "come"
+            raise ValueError(
+                f"{', '.join(brought)} {come} from fitted = {self.fitted!r}; remove "
+                f"{'it' if len(brought) == 1 else 'them'}."
+            )
         return self
 
     @model_serializer(mode="wrap")

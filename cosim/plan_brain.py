@@ -204,10 +204,22 @@ def _connectome(brain: Brain, fitted: FittedBrain | None, base: Path) -> Connect
     return replace(connectome, lengths_mm=np.full_like(connectome.lengths_mm, length_mm))
 
 
+def _overruled(brain: Brain, fitted: FittedBrain | None) -> tuple[str, ...]:
+    """What the experiment sets in the place of the fit's own values."""
+    given = [f"parameters.{name}" for name in brain.parameters]
+    given += [name for name, value in (("noise", brain.noise), ("fic", brain.fic)) if value]
+    if fitted is None or not given:
+        return ()
+    return (
+        f"brain.{', brain.'.join(given)} of the experiment overrule {brain.fitted}: the brain "
+        f"is no longer the fitted one.",
+    )
+
+
 def _notices(
     brain: Brain, fitted: FittedBrain | None, connectome: Connectome, driven: bool
 ) -> tuple[str, ...]:
-    notices = []
+    notices = [*_overruled(brain, fitted)]
     if driven and connectome.diffusive:
         notices.append(
             "brain.coupling is diffusive, and a replaced region is told only what comes from the "

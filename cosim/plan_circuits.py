@@ -15,7 +15,7 @@ from cosim.circuit_recordings import recordings_of
 from cosim.config import Circuit as CircuitSection
 from cosim.config import Experiment
 from cosim.drives import Drive, drives_of, input_problems, to_circuits, unknown_rates
-from cosim.errors import Problems
+from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome
 from cosim.placement import common_dt, copies_of, placement_problems, regions_of
 from cosim.plan_brain import BrainPlan
@@ -23,8 +23,10 @@ from cosim.signals import PacketLayout
 from cosim.spiking.circuit import Circuit, load_circuit
 from cosim.spiking.circuit import circuits as circuits_by_name
 from cosim.spiking.compose import Composition, compose
+from cosim.spiking.interpreter import known_mechanisms
 from cosim.spiking.probe import Reading
 from cosim.spiking.recording import Recording
+from cosim.spiking.used_mechanisms import unknown_mechanisms
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
     if composition is None or dt_ms is None:
         problems.raise_if_any()
         raise AssertionError("unreachable: a missing part leaves a line")
+    problems.lines += unknown_mechanisms(composition.net_params, known_mechanisms())
     origin: dict[tuple[str, str], Mixture] = {}
     readings: dict[tuple[str, str], Reading] = {}
     recordings: list[Recording] = []
@@ -155,9 +158,24 @@ def _load(section: CircuitSection, brain: BrainPlan, base: Path) -> dict[str, Ci
     found = {}
     for region in known_regions:
         values = {name: brain.value(source, region) for name, source in free.items()}
+        if (values.get("w_p") or 0.0) < 0 and "w_p" not in section.parameters:
+            raise ConfigurationError(_no_recurrence(str(section.circuit), brain, region))
         known = {name: value for name, value in values.items() if value is not None}
         found[region] = load(parameters={**known, **section.parameters})
     return found
+
+
+def _no_recurrence(circuit: str, brain: BrainPlan, region: str) -> str:
+    """One line for a region whose diffusive coupling takes off more than its recurrence is."""
+    regions = brain.connectome.regions
+    able = [r for r in regions if (brain.value("w_p", r) or 0.0) >= 0]
+    listed = f", such as {', '.join(able[:3])}" if able else ""
+    return (
+        f"{circuit} cannot stand in region {region!r}: with diffusive coupling its own gating "
+        f"counts with w_p - G sum_j C_ij = {brain.value('w_p', region):.3g}, which no recurrent "
+        f"excitation makes. It can in {len(able)} of {len(regions)} regions{listed}; take one of "
+        f"them, or another circuit."
+    )
 
 
 def _is_registered(reference: object) -> bool:

@@ -88,7 +88,12 @@ class OperatingPointSection(_Strict):
 
 
 class LinearNoiseSection(_Strict):
-    """The default schedule."""
+    """The default schedule.
+
+    FC must show in a scan of ``visible_minutes``: what would drown in its sampling noise does not
+    count as a fit. It is the length of the published table, whatever is simulated afterwards;
+    ``n_effective`` gives the number of independent samples instead.
+    """
 
     steps: Count = 1200
     learning_rate: Positive = 0.1
@@ -100,6 +105,7 @@ class LinearNoiseSection(_Strict):
     fc_variance: Weight = 2.5
     bold_amplitude: Weight = 0.0
     gain_prior: Weight = 0.001
+    visible_minutes: Positive = 14.4
     n_effective: Positive | None = None
     start_jitter: Annotated[float, Field(ge=0)] = 0.1
     held_out: Annotated[float, Field(ge=0, lt=0.9)] = 0.0

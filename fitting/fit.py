@@ -226,7 +226,7 @@ class _Job:
         prediction = LinearPrediction(network, fitted.shape[1] * self.subject.tr_s)
         fits_gains = self.settings.fit.connectome
         n_effective = section.n_effective or prediction.effective_samples(
-            60 * self.settings.simulation.minutes
+            60 * section.visible_minutes
         )
         terms: dict[str, tuple[float, LossTerm]] = {
             # Only gains can trade the variance of FC for its pattern. With g alone to vary, the

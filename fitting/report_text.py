@@ -37,8 +37,10 @@ sets give the same FC. The intervals are those of the Fisher information of the 
 this length in the linear noise approximation, region scales integrated out.
 {% if connectome_free %}The connectome was fitted: the first interval integrates over its log gains
 with the prior that the fit used; the one for the connectome as fitted takes them as known, and is
-too narrow.{% else %}The connectome counts as known.{% endif %} They hold sampling error alone, not
-the error of the linear approximation itself.</p>
+too narrow. Gains and coupling strength trade against each other, so the value is that of this prior
+and of a fit that has converged; compare others with <code>linear_noise.gain_prior</code> and
+<code>steps</code>.{% else %}The connectome counts as known.{% endif %}
+They hold sampling error alone, not the error of the linear approximation itself.</p>
 <table><tr><th>quantity</th><th>value</th><th>95 % interval</th></tr>
 {% for one in identified if one.is_identified %}
 <tr><td>{{ one.name }}</td><td>{{ "%.4g" | format(one.value) }}</td>

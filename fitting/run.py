@@ -163,9 +163,7 @@ def _frontier(
     section, prediction = settings.linear_noise, outcome.prediction
     if prediction is None or "log_gains" not in outcome.network.free or not section.frontier:
         return np.zeros((0, 4))
-    n_effective = section.n_effective or prediction.effective_samples(
-        60 * settings.simulation.minutes
-    )
+    n_effective = section.n_effective or prediction.effective_samples(60 * section.visible_minutes)
     target = Target.of_bold(torch.as_tensor(train), subject.tr_s)
     return frontier(
         prediction, target, fc_test, section.frontier, n_effective, section.frontier_steps

@@ -97,6 +97,11 @@ def load_mechanisms(folder: Path) -> None:
     _loaded_mechanisms.update({m.name: m.file for m in mechanisms})
 
 
+def known_mechanisms() -> frozenset[str]:
+    """Names of all density mechanisms and point processes that are loaded now."""
+    return frozenset(_known_mechanisms(neuron_hoc()))
+
+
 def _known_mechanisms(h: Any) -> Iterator[str]:
     """Names of all density mechanisms and point processes, artificial cells included."""
     for kind in (0, 1):

@@ -245,5 +245,11 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """The first line of the compiler's output that speaks of an error, else the last."""
     lines = [line.strip() for line in (done.stdout + "\n" + done.stderr).splitlines()]
     lines = [line for line in lines if line]
-    told = [line for line in lines if re.search(r"\berror\b|syntax|undefined", line, re.I)]
-    return (told or lines[-1:] or [f"nrnivmodl ended with status {done.returncode}"])[0].rstrip(".")
+    speaks = re.compile(r"\berror\b|\bundefined\b", re.IGNORECASE)
+    told = [number for number, line in enumerate(lines) if speaks.search(line)]
+    if not told:
+        return (lines[-1:] or [f"nrnivmodl ended with status {done.returncode}"])[0].rstrip(".")
+    # nocmodl says where on the lines after "syntax error:".
+    first = told[0]
+    n_lines = 3 if lines[first].endswith(":") else 1
+    return " ".join(lines[first : first + n_lines]).rstrip(".")

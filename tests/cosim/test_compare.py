@@ -325,3 +325,10 @@ def test_command_line_prints_a_table_and_writes_files(tmp_path):
     refused = CliRunner().invoke(app, ["compare", str(a), str(tmp_path)])
     assert refused.exit_code == 1
     assert refused.output.count("\n") == 1
+
+
+def test_a_run_that_stands_still_has_no_statistics(tmp_path):
+    write_run(tmp_path / "a", np.full((100, 2, 6), 0.3))
+    write_run(tmp_path / "b", noise(1, 100))
+    with pytest.raises(ResultsError, match=r"stands still: S_e .* Give brain\.noise\."):
+        compare(tmp_path / "a", [tmp_path / "b"], skip_ms=0.0)

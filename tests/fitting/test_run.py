@@ -59,6 +59,15 @@ def test_a_fit_file_gives_a_folder_with_model_and_report(fit_yaml, tmp_path):
 low = np.tril_indices(N, -1)
 
 
+def test_the_length_of_the_evaluation_does_not_change_the_fit(fit_yaml, tmp_path):
+    one, other = (
+        read_fit(fit_file(fit_yaml, tmp_path / minutes, [f"simulation.minutes={minutes}"]))
+        for minutes in ("2.0", "4.0")
+    )
+    np.testing.assert_array_equal(one.weights, other.weights)
+    np.testing.assert_array_equal(one.parameters["g"].values, other.parameters["g"].values)
+
+
 def test_the_resting_state_in_the_file_is_a_fixed_point_of_its_parameters(fit_yaml, tmp_path):
     """What a co-simulation starts from: the drift at rest is rounding, 1e-15 per ms."""
     import torch

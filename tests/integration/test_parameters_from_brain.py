@@ -38,6 +38,15 @@ def test_diffusive_coupling_weakens_the_recurrence():
         assert made.circuits.parameters[region]["w_p"] == pytest.approx(1.4 - 0.05 * reach)
 
 
+def test_a_region_whose_coupling_takes_off_all_recurrence_cannot_hold_it():
+    """Hagmann 66 at G = 2: sum_j C_ij of the precuneus is above .7."""
+    said = (
+        r"cannot stand in region 'rPCUN': .* w_p - G sum_j C_ij = -.* It can in \d+ of 66 regions"
+    )
+    with pytest.raises(cosim.CosimError, match=said):
+        planned({"coupling": "diffusive", "parameters": {"G": 2.0}})
+
+
 def test_the_run_says_what_it_was_built_with():
     circuit = cosim.Circuit(
         circuit="wong_wang",

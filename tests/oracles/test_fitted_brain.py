@@ -142,6 +142,11 @@ def test_a_circuit_needs_a_delay_and_says_that_it_changes_the_fit(fit_nc):
     assert f"{region}.E" in result.spikes
 
 
+def test_what_overrules_the_fit_is_said(fit_nc):
+    (notice,) = plan(experiment(fit_nc, 10.0, noise={"S_e": 0.001})).brain.notices
+    assert notice.startswith("brain.noise of the experiment overrule")
+
+
 def test_tract_lengths_of_the_subject_may_make_the_delays(fit_nc):
     planned = plan(experiment(fit_nc, 20.0, delays="tract", conduction_speed_mm_per_ms=5.0))
     lengths = planned.connectome.lengths_mm

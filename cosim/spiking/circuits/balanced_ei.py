@@ -41,8 +41,9 @@ def balanced_ei(order: int = 100, recurrent_excitation: float = 0.35, cell: str 
     """Sparsely connected E and I cells whose only drive is what they are given.
 
     With ``recurrent_excitation = 1`` it is the published node, whose E to E weight sustains
-    activity for ever without input; at 0.35 it falls silent when the input ends and its rate
-    follows the mean field's. Populations ``E`` and ``I``, receptors ``exc`` and ``inh``.
+    activity for ever without input; at 0.35 it falls silent when the input ends, but still ignites
+    now and then; at 0.1 ``cosim calibrate`` finds inputs with which its rate follows the mean
+    field's. Populations ``E`` and ``I``, receptors ``exc`` and ``inh``.
 
     ``cell: regular_spiking`` keeps the network and takes cells of real cortex: E regular-spiking
     (I_Na, I_Kd and the slow I_M, which adapts), I fast-spiking (I_Na, I_Kd), as their authors

@@ -101,8 +101,7 @@ def wong_wang(
             less from a spike.
         delay_ms: Delay of the network's own connections, ms.
         S_E_start: Gate of the network's own excitatory synapses at the start, which takes 100 ms
-            and more to change; the mean field's rest without coupling. Give the S_E at which the
-            replaced region starts.
+            and more to change; unless given, that of the mean field which is replaced.
 
     Returns:
         NetPyNE netParams, and a simConfig with the step for which it is calibrated, 0.1 ms.

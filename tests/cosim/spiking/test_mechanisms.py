@@ -153,6 +153,12 @@ def test_what_the_compiler_refuses_is_told_in_one_line(folder, cache):
     assert not [entry for entry in cache.iterdir() if entry.is_dir()]
 
 
+def test_a_syntax_error_is_told_with_its_file(folder, cache):
+    text = "NEURON { SUFFIX broken }\nBREAKPOINT { this is not nmodl }\n"
+    with pytest.raises(ConfigurationError, match=r"wrong\.mod"):
+        compiled(folder(wrong=text), "9.0.2")
+
+
 def test_without_a_compiler_one_line_says_so(folder, cache, monkeypatch):
     monkeypatch.setattr(mechanisms.shutil, "which", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"no C\+\+ compiler and make; install"):
