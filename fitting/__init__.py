@@ -1,1 +1,1 @@
-"""Fit a whole-brain mean-field model to BOLD by gradient descent (under construction)."""
+"""Fit a whole-brain mean-field model to BOLD, by gradient descent."""

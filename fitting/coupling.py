@@ -164,4 +164,5 @@ class Coupling:
         if self.delays_ms is None:
             return torch.zeros(self.weights.shape[-2:], dtype=torch.int64)
         present = (self.weights.detach() != 0).reshape(-1, *self.weights.shape[-2:]).any(0)
-        return torch.where(present, torch.round(self.delays_ms / dt_ms), 0.0).to(torch.int64)
+        steps = torch.round(self.delays_ms.to(present.device) / dt_ms)
+        return torch.where(present, steps, 0.0).to(torch.int64)
