@@ -68,6 +68,7 @@ def build_tvb(plan: Plan, recorder: Recorder, stopwatch: Stopwatch) -> TvbPartic
             plan.sigma,
             plan.initial,
             build_monitors(periods_ms),
+            brain.precision,
         )
     )
     for name, period_ms in periods_ms.items():

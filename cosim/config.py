@@ -74,6 +74,8 @@ class Brain(Section):
             variable that regions feel.
         engine: What steps the network: ``tvb``, TVB's own loop; ``compiled``, a compiled loop with
             the same numbers; ``auto``: compiled where the model has a kernel.
+        precision: Of weights and of what regions feel of the past: ``single``, as TVB keeps them,
+            or ``double`` (compiled loop only).
     """
 
     fitted: str | None = None
@@ -90,6 +92,7 @@ class Brain(Section):
     initial: dict[str, PerRegion] | None = None
     monitors: dict[str, Monitor] = Field(default_factory=_default_monitors)
     engine: Literal["auto", "tvb", "compiled"] = "auto"
+    precision: Literal["single", "double"] = "single"
 
     @model_validator(mode="before")
     @classmethod

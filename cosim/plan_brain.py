@@ -124,7 +124,7 @@ def plan_brain(brain: Brain, base: Path, driven: bool) -> BrainPlan:
         J_i = problems.attempt(lambda: _controlled(brain, family, uncontrolled, connectome))
         parameters = parameters if J_i is None else {**parameters, "J_i": J_i}
     sigma = problems.attempt(lambda: _sigma(brain, fitted, family))
-    engine = problems.attempt(lambda: choose_engine(brain.engine, family))
+    engine = problems.attempt(lambda: choose_engine(brain.engine, family, brain.precision))
     problems.attempt(lambda: _check_initial(brain, family, connectome))
     problems.raise_if_any()
     assert parameters is not None

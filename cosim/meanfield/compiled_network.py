@@ -25,6 +25,7 @@ KERNELS: dict[type[Any], int] = {
     TanhWithRates: kernels.TANH,
     OneStateWithRate: kernels.ONE_STATE,
 }
+PRECISIONS: dict[str, type[np.floating[Any]]] = {"single": np.float32, "double": np.float64}
 # Steps whose noise is drawn at once: what fits a core's cache beside the past.
 _CHUNK = 64
 # NumPy sums up to this many terms without splitting them.
@@ -36,7 +37,8 @@ class CompiledNetwork:
 
     TVB configures the experiment: delays in steps, weights and past in float32, noise scales. Its
     loop over steps is then replaced by one compiled loop with the same operations in the same
-    order, so that the numbers are TVB's. The past lies in a buffer longer than the longest delay,
+    order, so that the numbers are TVB's. In double precision the past and the weights are float64,
+    which TVB does not offer. The past lies in a buffer longer than the longest delay,
     whose end is copied to its start when it is full: reading needs no division.
 
     Args:
@@ -68,15 +70,15 @@ class CompiledNetwork:
         self._felt_variable = int(tvb.model.cvar[0])
         history = tvb.history
         self._n_past = int(history.n_time)
-        self._felt = np.empty((2 * self._n_past + _CHUNK, n), dtype=np.float32)
-        steps = np.arange(1 - self._n_past, 1)
-        self._felt[: self._n_past] = history.buffer[steps % self._n_past, 0, :, 0]
+        real = PRECISIONS[brain.precision]
+        self._felt = np.empty((2 * self._n_past + _CHUNK, n), dtype=real)
+        self._felt[: self._n_past] = self._state[self._felt_variable]
         self._row = self._n_past
         back = self._n_past - 1 - history.nnz_idelays.astype(np.int64)
         inputs = np.bincount(history.nnz_row_el_idx, minlength=n)
         self._sum = (
             (back * n + history.nnz_col_el_idx).astype(np.uint32),
-            np.array(history.nnz_weights, dtype=np.float32),
+            tvb.connectivity.weights[history.nnz_row_el_idx, history.nnz_col_el_idx].astype(real),
             np.concatenate([[0], inputs.cumsum()]),
             *_leaves(inputs),
             isinstance(tvb.coupling, coupling.Difference),

@@ -64,7 +64,7 @@ class Engine:
         return CompiledNetwork if self.name == "compiled" else MeanFieldNetwork
 
 
-def choose_engine(wanted: str, family: ModelFamily) -> Engine:
+def choose_engine(wanted: str, family: ModelFamily, precision: str = "single") -> Engine:
     """The loop that steps a model.
 
     Every coupling, integrator and monitor of an experiment file works with both; a model needs a
@@ -73,10 +73,19 @@ def choose_engine(wanted: str, family: ModelFamily) -> Engine:
     Args:
         wanted: ``auto``, ``tvb`` or ``compiled``.
         family: The model.
+        precision: ``single`` or ``double``; TVB's loop has no other than single.
 
     Raises:
-        ConfigurationError: If ``compiled`` is wanted of a model without a kernel.
+        ConfigurationError: If ``compiled`` or ``double`` is wanted of a model without a kernel, or
+            ``double`` of TVB's loop.
     """
+    if precision == "double" and (wanted == "tvb" or family.tvb_class not in KERNELS):
+        raise ConfigurationError(
+            f"brain.precision = 'double': TVB's loop, which "
+            f"{'is asked for' if wanted == 'tvb' else f'steps {family.name}'}, keeps its past in "
+            f"single precision; take precision: single"
+            f"{', or engine: auto.' if family.tvb_class in KERNELS else '.'}"
+        )
     if wanted == "tvb":
         return Engine("tvb", "asked for")
     if family.tvb_class in KERNELS:

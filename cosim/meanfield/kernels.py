@@ -140,14 +140,14 @@ def _clipped(x):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, inline="always")
 def _arrives(q, felt, base, offsets, weights, own):  # type: ignore[no-untyped-def]
-    """Weighted delayed state of one connection, float32 as in TVB."""
+    """Weighted delayed state of one connection, in the precision of the past."""
     return weights[q] * (felt[base + offsets[q]] - own)
 
 
 @njit(cache=True, inline="always")
-def _leaf(start, stop, felt, base, offsets, weights, own):  # type: ignore[no-untyped-def]
+def _leaf(start, stop, felt, base, offsets, weights, own, zero):  # type: ignore[no-untyped-def]
     """Sum of up to 128 terms in NumPy's order: eight partial sums, joined as a tree."""
-    total = np.float32(0.0)
+    total = zero
     q = start
     if stop - start >= 8:
         r0 = _arrives(q, felt, base, offsets, weights, own)
@@ -191,11 +191,12 @@ def advance(  # type: ignore[no-untyped-def]
         params: ``(n_regions, n_parameters)``, in the order of the equations.
         noise: Increments, ``(n_steps, n_gating, n_regions)``, or no steps: no noise.
         state: All variables, ``(n_variables, n_regions)``; changed in place.
-        felt: Past of the variable that others feel, float32, ``(all rows * n_regions,)``.
+        felt: Past of the variable that others feel, ``(all rows * n_regions,)``; float32 as in
+            TVB, or float64. Sums over connections have its precision.
         row: Row that the first step writes; the one before it is the present.
         n_rows: Rows before ``row`` that offsets count from.
         offsets: Place of what each connection feels, counted from ``row - n_rows``.
-        weights: Of each connection, float32, by target.
+        weights: Of each connection, by target, in the precision of the past.
         first: First connection of each target, ``(n_regions + 1,)``.
         leaf_first: First leaf of each target's sum, ``(n_regions + 1,)``.
         leaf_stop: End of each leaf, as a connection.
@@ -210,13 +211,14 @@ def advance(  # type: ignore[no-untyped-def]
     one = kind == ONE_STATE
     noisy = noise.shape[0] > 0
     n_gating = 1 if one else 2
-    waiting = np.empty(64, dtype=np.float32)
+    waiting = np.zeros(64, dtype=felt.dtype)
+    zero = waiting[0]
     for n in range(n_steps):
         base = np.uint64((row + n - n_rows) * n_regions)
         now = (row + n - 1) * n_regions
         for i in range(n_regions):
-            own = felt[now + i] if diffusive else np.float32(0.0)
-            total = np.float32(0.0)
+            own = felt[now + i] if diffusive else zero
+            total = zero
             q = first[i]
             if q < first[i + 1]:
                 # NumPy's reduceat: the first term, plus the pairwise sum of the others.
@@ -224,9 +226,10 @@ def advance(  # type: ignore[no-untyped-def]
                 q += 1
                 depth = 0
                 for leaf in range(leaf_first[i], leaf_first[i + 1]):
-                    waiting[depth] = _leaf(q, leaf_stop[leaf], felt, base, offsets, weights, own)
+                    stop = leaf_stop[leaf]
+                    waiting[depth] = _leaf(q, stop, felt, base, offsets, weights, own, zero)
                     depth += 1
-                    q = leaf_stop[leaf]
+                    q = stop
                     for _ in range(leaf_joins[leaf]):
                         depth -= 1
                         waiting[depth - 1] += waiting[depth]
@@ -259,5 +262,5 @@ def advance(  # type: ignore[no-untyped-def]
                 n_clipped[i] += 1
         place = (row + n) * n_regions
         for i in range(n_regions):
-            felt[place + i] = np.float32(state[0, i])
+            felt[place + i] = state[0, i]
         out[n] = state

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,8 @@ class MeanField:
         sigma: Noise per integrated variable, per sqrt(ms), shape ``(n_gating,)``.
         initial: Gating variables at all times up to 0, shape ``(n_gating, n_regions)``.
         monitors: TVB monitors by name.
+        precision: Of the past and the weights: ``single`` as in TVB, or ``double``, for which only
+            the compiled loop is made.
     """
 
     connectome: Connectome
@@ -70,6 +72,7 @@ class MeanField:
     sigma: NDArray[np.float64]
     initial: NDArray[np.float64]
     monitors: Mapping[str, Any]
+    precision: Literal["single", "double"] = "single"
 
 
 def build_simulator(brain: MeanField) -> tuple[Any, NDArray[np.float64]]:

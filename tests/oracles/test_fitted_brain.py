@@ -81,17 +81,23 @@ def test_it_starts_and_stays_at_the_fits_resting_state(fit_nc, fit):
     assert np.abs(S - fit[3].numpy()).max() < 1e-7
 
 
-def test_trajectories_of_tvb_and_torch_agree_over_ten_seconds(fit_nc, fit):
-    """From away from rest, without noise; the limit is TVB's float32 history, see PHYSICS 1."""
+@pytest.mark.parametrize(("precision", "limit"), [("single", 1e-7), ("double", 1e-12)])
+def test_trajectories_of_tvb_and_torch_agree_over_ten_seconds(fit_nc, fit, precision, limit):
+    """From away from rest, without noise.
+
+    The limit is TVB's float32 history, see PHYSICS 1; in double precision it is rounding, which
+    the network forgets as it settles.
+    """
     model, p, coupling, rest = fit
     rng = np.random.default_rng(1)
     start = np.clip(rest.numpy() * rng.uniform(0.3, 1.7, rest.shape), 0, 1)
     given = {"S_e": start[0].tolist(), "S_i": start[1].tolist()}
     dt_ms, n_steps = 1.0, 10_000
-    made = experiment(fit_nc, 10_000.0, dt_ms=dt_ms, initial=given, noise={"S_e": 0.0})
+    settings = {"dt_ms": dt_ms, "initial": given, "noise": {"S_e": 0.0}, "precision": precision}
+    made = experiment(fit_nc, 10_000.0, **settings)
     S = cosim.run(made).mean_field["raw"].sel(variable=["S_e", "S_i"]).values
     expected = held_coupling(model, p, coupling, torch.as_tensor(start), dt_ms, n_steps)
-    assert np.abs(S - expected).max() < 1e-7
+    assert np.abs(S - expected).max() < limit
     assert np.abs(S[-1] - S[0]).max() > 1e-2
 
 
