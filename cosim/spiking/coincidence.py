@@ -7,7 +7,7 @@ are resolved up to 4e6 ms of simulated time, and for 1e5 cells reach 1e-4 ms. Th
 on several ranks NEURON refuses a shortest delay that does not exceed its step.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,19 +23,26 @@ def order_coincident_events(cells: Iterable[Any], n_cells: int) -> None:
         n_cells: Cells of the network, over all ranks.
     """
     for cell in cells:
+        # Gap junctions have no delay.
+        conns = [conn for conn in cell.conns if not conn.get("pointer") and "hObj" in conn]
+        total = Counter(map(_source_and_synapse, conns))
+        earlier: Counter[tuple[Any, ...]] = Counter()
         n_generators = 0
-        repeats: dict[tuple[Any, ...], int] = defaultdict(int)
-        for conn in cell.conns:
-            if conn.get("pointer") or "hObj" not in conn:
-                continue  # gap junctions have no delay
+        for conn in conns:
             source = conn["preGid"]
             if source == "NetStim":
                 # A cell's own generators come after all cells, in the order of the rules.
                 offset_ms = (n_cells + 1 + n_generators) * _PER_GID_MS
                 n_generators += 1
             else:
-                # Several connections between two cells may end on one synapse.
-                key = (source, conn.get("synMech"), conn.get("sec"), conn.get("loc"))
-                offset_ms = (source + 1) * _PER_GID_MS + repeats[key] * _PER_REPEAT_MS
-                repeats[key] += 1
+                # However many connections two cells share, they end before the next source.
+                key = _source_and_synapse(conn)
+                apart_ms = min(_PER_REPEAT_MS, _PER_GID_MS / total[key])
+                offset_ms = (source + 1) * _PER_GID_MS + earlier[key] * apart_ms
+                earlier[key] += 1
             conn["hObj"].delay += offset_ms
+
+
+def _source_and_synapse(conn: Any) -> tuple[Any, ...]:
+    """Several connections between two cells may end on one synapse."""
+    return conn["preGid"], conn.get("synMech"), conn.get("sec"), conn.get("loc")

@@ -29,3 +29,17 @@ def test_later_sources_arrive_later_by_nanoseconds(delays):
     offsets = [min(arrivals[source]) - 0.05 for source in range(4)]
     assert offsets == pytest.approx([1e-9, 2e-9, 3e-9, 4e-9], abs=1e-13)
     assert max(delay for _, delay in delays) < 0.05 + 1e-8
+
+
+def test_many_connections_of_one_source_end_before_the_next_source(
+    hh_circuit, in_regions, build, connections
+):
+    """25 rules between the same cells: their events come one by one, then the next source's."""
+    engine = build(in_regions(hh_circuit({"E": 4}, 25 * [RULE]), "V1"), dt_ms=0.05)
+    made = connections(engine)
+    targets = {target for _, target, *_ in made}
+    for target in targets:
+        onto = sorted((delay, source) for source, where, _, delay in made if where == target)
+        sources = [source for _, source in onto]
+        assert len({delay for delay, _ in onto}) == len(onto) == 75
+        assert sources == sorted(sources)
