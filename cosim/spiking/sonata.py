@@ -31,6 +31,8 @@ from cosim.spiking.interpreter import netpyne_specs
 # time constants stand in seconds (as the Brain Modeling Toolkit reads them).
 _CELLS: Mapping[str, Mapping[str, float]] = {"IntFire1": {"tau": 1000.0, "refrac": 1000.0}}
 _NONE = ("", "NULL", "NONE", "None", "nan")
+# Weight functions that give syn_weight times nsyns, by the names that BMTK has for them.
+_WEIGHT_TIMES_SYNAPSES = {*_NONE, "wmax", "default_weight_fnc", "set_syn_weight"}
 Row = dict[str, str]
 
 
@@ -116,8 +118,9 @@ class _Reader:
 
     def _path(self, text: str) -> Path:
         """A path of the configuration with the manifest's names put in."""
+        # The longest names first: $NETWORK_DIR is not $NET and the rest of a word.
         for _ in self._names:
-            for key, value in self._names.items():
+            for key, value in sorted(self._names.items(), key=lambda item: -len(item[0])):
                 text = text.replace(f"${{{key.strip('${}')}}}", value).replace(key, value)
         return self._folder / text.replace("${configdir}", ".").replace("$configdir", ".")
 
@@ -192,6 +195,13 @@ class _Reader:
                     f"cell to itself, which NetPyNE leaves out; remove them."
                 )
             row = types[type_id]
+            function = row.get("weight_function", "")
+            if function not in _WEIGHT_TIMES_SYNAPSES:
+                self._problems.append(
+                    f"Circuit {self._name!r}: edges of type {type_id} have the weight_function "
+                    f"{function!r}, which is code of the simulator that the file was made for; "
+                    f"write the weights that it gives into syn_weight, and leave it out."
+                )
             weight = weights[edges] * counts[edges]
             if self._sign(row) < 0:  # some files write the weight of such a synapse positive
                 weight = -np.abs(weight)

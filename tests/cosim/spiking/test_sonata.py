@@ -25,7 +25,10 @@ EDGE_TYPES = """edge_type_id target_query source_query delay syn_weight dynamics
 def write(tmp_path):
     """A circuit: 3 excitatory cells (nodes 0, 2, 3), an inhibitory one (node 1), a virtual one."""
 
-    def to(node_types=NODE_TYPES, edges=((0, 2, 101), (0, 1, 101), (1, 3, 100)), **own):
+    def to(
+        node_types=NODE_TYPES, edges=((0, 2, 101), (0, 1, 101), (1, 3, 100)),
+        edge_types=EDGE_TYPES, **own,
+    ):  # fmt: skip
         (tmp_path / "net").mkdir(exist_ok=True)
         (tmp_path / "parts").mkdir(exist_ok=True)
         for name, values in {
@@ -37,7 +40,7 @@ def write(tmp_path):
             (tmp_path / "parts" / f"{name}.json").write_text(json.dumps(values))
         (tmp_path / "net" / "v1_types.csv").write_text(node_types)
         (tmp_path / "net" / "lgn_types.csv").write_text(LGN_TYPES)
-        (tmp_path / "net" / "edge_types.csv").write_text(EDGE_TYPES)
+        (tmp_path / "net" / "edge_types.csv").write_text(edge_types)
         for name, types in (("v1", [100, 101, 100, 100]), ("lgn", [7])):
             with h5py.File(tmp_path / "net" / f"{name}_nodes.h5", "w") as file:
                 file[f"nodes/{name}/node_type_id"] = np.array(types)
@@ -148,6 +151,9 @@ def test_events_and_time_constants_are_those_of_intfire1(write, in_regions, buil
          r"'LIF_exc' is point_process nest:iaf_psc_alpha; of SONATA only point neurons of NEURON"),
         ({"node_types": NODE_TYPES.replace("point_process", "biophysical")}, "is biophysical"),
         ({"node_types": NODE_TYPES.replace("101 i", "102 i")}, r"no SONATA network .*KeyError"),
+        ({"edge_types": EDGE_TYPES.replace("dynamics", "weight_function dynamics")
+          .replace("sign_inh", "gaussianLL sign_inh").replace("sign_exc", "wmax sign_exc")},
+         r"edges of type 100 have the weight_function 'gaussianLL', .* into syn_weight"),
         ({"edges": ((2, 2, 101), (0, 1, 101))}, r"1 edge\(s\) of 'v1_to_v1' join a cell to itself"),
     ],
 )  # fmt: skip
