@@ -1,4 +1,4 @@
-"""The command line: run, check, calibrate, fit, circuits, report, compare."""
+"""The command line: run, check, calibrate, fit, circuits, report, compare, export."""
 
 import json
 import os
@@ -317,3 +317,32 @@ def compare(
 
         typer.echo(comparison_text(compare_runs(reference, others, output, skip_ms=skip_ms), full))
         typer.echo(f"Comparison: {output}/comparison.json, {output}/comparison.png")
+
+
+@app.command()
+def export(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    nwb: Annotated[
+        Path | None, typer.Option("--nwb", metavar="FILE", help="Write it as NWB (.nwb).")
+    ] = None,
+    bids: Annotated[
+        Path | None,
+        typer.Option("--bids", metavar="FOLDER", help="Add its regional series to BIDS."),
+    ] = None,
+    bin_ms: Annotated[
+        float, typer.Option("--bin-ms", help="NWB: width of the bins of the rates, ms.")
+    ] = 10.0,
+    subject: Annotated[
+        str, typer.Option("--subject", help="BIDS: label of the subject.")
+    ] = "simulated",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file, or the subject's files.")
+    ] = False,
+    show_traceback: _Traceback = False,
+) -> None:
+    """Write the results of a run in the formats of other tools: NWB, BIDS derivatives."""
+    with _one_line_errors(show_traceback):
+        from cosim.export import export_run
+
+        for line in export_run(directory, nwb, bids, bin_ms, subject, overwrite):
+            typer.echo(line)

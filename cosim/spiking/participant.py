@@ -198,11 +198,14 @@ class SpikingParticipant:
         self._gather(self._engine.time_ms if self._last is None else self._last[0].stop_ms)
 
     def summary(self) -> dict[str, object]:
-        """Spikes per population, input events of this rank, NEURON's time."""
+        """Spikes and first gid per population, input events of this rank, NEURON's time."""
         return {
             "time_ms": self._engine.time_ms,
             "spikes": {
                 label: int(n) for label, n in zip(self._labels, self._n_spikes, strict=True)
+            },
+            "first_gids": {
+                label: int(gid) for label, gid in zip(self._labels, self._first_gids, strict=True)
             },
             "input_events_of_rank_0": self._n_events,
             "warnings": list(self._engine.warnings),
