@@ -157,8 +157,11 @@ def check(file: _File, set_: _Set = None, show_traceback: _Traceback = False) ->
         experiment = load(file, set_ or ())
         from cosim.plan import plan, resolved_summary
 
-        for key, value in resolved_summary(plan(experiment)).items():
+        planned = plan(experiment)
+        for key, value in resolved_summary(planned).items():
             typer.echo(f"{key}: {value}")
+        for line in planned.notices:
+            typer.echo(f"Note: {line}")
         typer.echo("No mistake found.")
 
 

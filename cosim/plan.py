@@ -13,7 +13,7 @@ from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.models import ModelFamily
 from cosim.meanfield.monitors import check_monitor, check_sensors
-from cosim.plan_brain import BrainPlan, check_start, plan_brain
+from cosim.plan_brain import BrainPlan, check_start, plan_brain, start_notices
 from cosim.plan_circuits import CircuitPlan, plan_circuits
 
 # Nothing bounds the window of a run without circuits; this keeps what it holds in memory small.
@@ -29,17 +29,20 @@ class Plan:
         brain: The mean field.
         circuits: What replaces which regions; None for a plain TVB run.
         clock: Steps and windows.
+        start: What to know of the state at which the run starts, one line each.
     """
 
     experiment: Experiment
     brain: BrainPlan
     circuits: CircuitPlan | None
     clock: SyncClock
+    start: tuple[str, ...] = ()
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What a user should know and is no mistake, one line each."""
-        return (*self.brain.notices, *(self.circuits.notices if self.circuits else ()))
+        of_circuits = self.circuits.notices if self.circuits else ()
+        return (*self.brain.notices, *self.start, *of_circuits)
 
     @property
     def connectome(self) -> Connectome:
@@ -112,8 +115,27 @@ def plan(experiment: Experiment) -> Plan:
         experiment = experiment.model_copy(update={"circuits": list(circuits.sections)})
     experiment.resolved()  # what cannot be written down must not cost a finished run
     check_start(brain, planned)
+    _check_ceiling(experiment, planned, circuits)
     clock = SyncClock(brain.dt_ms, window_steps, n_steps)
-    return Plan(experiment, planned, circuits, clock)
+    return Plan(experiment, planned, circuits, clock, start_notices(brain, planned))
+
+
+def _check_ceiling(experiment: Experiment, brain: BrainPlan, circuits: CircuitPlan | None) -> None:
+    """A mean field that rests above the ceiling would end its run within 100 ms."""
+    if experiment.brain.initial:  # where it goes from there only the run can tell
+        return
+    replaced = circuits.replaced if circuits else ()
+    kept = np.array([region not in replaced for region in brain.connectome.regions])
+    rates_hz = np.where(kept, brain.initial_rates_hz, 0.0)
+    row, column = np.unravel_index(int(rates_hz.argmax()), rates_hz.shape)
+    if rates_hz[row, column] > experiment.limits.rate_hz:
+        wanted = experiment.brain.fic
+        cause = "" if wanted is None else f" with brain.fic.rate_hz = {wanted.rate_hz:g}"
+        raise ConfigurationError(
+            f"limits.rate_hz = {experiment.limits.rate_hz:g}: {brain.family.rates[row]} of "
+            f"{brain.connectome.regions[column]} rests at {rates_hz[row, column]:.4g} Hz{cause}, "
+            f"so that the run would stop at once; raise limits.rate_hz, or lower the rate at rest."
+        )
 
 
 def _without_parameters(experiment: Experiment) -> BrainPlan | None:

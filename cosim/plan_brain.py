@@ -15,11 +15,13 @@ from cosim.meanfield.engine import Engine, choose_engine
 from cosim.meanfield.feedback_inhibition import inhibition_for_rate
 from cosim.meanfield.fitted import FittedBrain, read_fitted
 from cosim.meanfield.models import ModelFamily, model_family
-from cosim.meanfield.resting_state import rates_at, resting_state
+from cosim.meanfield.resting_state import rates_after_high_activity, rates_at, resting_state
 from cosim.registry import unknown_name
 
 _DEFAULT_PARAMETERS = {"G": 0.2}
 _FIC_PRECISION_HZ = 1e-6
+# Rate over the wanted one beyond which a state is another one.
+_OTHER_STATE = 1.01
 _LARGEST_PARAMETER = 1e6
 
 Array = NDArray[np.float64]
@@ -173,6 +175,31 @@ def check_start(brain: Brain, planned: BrainPlan) -> None:
             f"{R_e.max():.4g} Hz instead, as the wanted state is not the one it reaches from low "
             f"activity; lower brain.parameters.G."
         )
+
+
+def start_notices(brain: Brain, planned: BrainPlan) -> tuple[str, ...]:
+    """What to know of the state at which a run starts: whether it is the only stable one.
+
+    Args:
+        brain: What the user asked for.
+        planned: The brain, whose start was checked.
+    """
+    if brain.fic is None:
+        return ()
+    model = planned.family.build(planned.parameters)
+    model.configure()
+    rates_hz = rates_after_high_activity(model, planned.connectome.operator)
+    R_e = rates_hz[planned.family.rates.index("R_e")]
+    if R_e.max() < _OTHER_STATE * brain.fic.rate_hz:
+        return ()
+    highest = int(R_e.argmax())
+    return (
+        f"brain.fic.rate_hz = {brain.fic.rate_hz:g}: the run starts there, but there is another "
+        f"branch: 20 s after high activity the mean field is at {R_e.mean():.3g} Hz on average "
+        f"({planned.connectome.regions[highest]} at {R_e[highest]:.3g} Hz). Noise, or a circuit "
+        f"that fires more than the rate, can carry it there; lower brain.parameters.G to have one "
+        f"branch alone.",
+    )
 
 
 def _connectome(brain: Brain, fitted: FittedBrain | None, base: Path) -> Connectome:

@@ -1,5 +1,6 @@
 """The resting fixed point of a mean-field network, where a run starts unless told otherwise."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from cosim.errors import ConfigurationError
 # The slow time constant is 100 ms; 20 s let even a critically slowed network settle.
 _SETTLING_MS = 20_000.0
 _RESIDUAL_PER_MS = 1e-12
+# Gating variables of low and of high activity.
+_LOW, _HIGH = (0.1, 0.05), (0.9, 0.05)
+
+Array = NDArray[np.float64]
 
 
 def resting_state(model: Any, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -31,24 +36,8 @@ def resting_state(model: Any, weights: NDArray[np.float64]) -> NDArray[np.float6
         ConfigurationError: If the network does not settle.
     """
     n_gating, n_regions = int(model.nintvar), weights.shape[0]
-    coupled = int(model.cvar[0])
-
-    def derivative(flat: NDArray[np.float64]) -> NDArray[np.float64]:
-        S = flat.reshape(n_gating, n_regions, 1)
-        c = (weights @ S[coupled])[np.newaxis]
-        result: NDArray[np.float64] = model.dfun(S, c).ravel()
-        return result
-
-    start = np.repeat([0.1, 0.05][:n_gating], n_regions)
-    settled = solve_ivp(
-        lambda _, flat: derivative(flat),
-        (0.0, _SETTLING_MS),
-        start,
-        method="LSODA",
-        t_eval=[_SETTLING_MS],
-        rtol=1e-6,
-        atol=1e-9,
-    )
+    derivative = _derivative(model, weights)
+    settled = _settled(derivative, np.repeat(_LOW[:n_gating], n_regions))
     polished = root(derivative, settled.y[:, -1], method="hybr", options={"xtol": 1e-14})
     residual = np.abs(derivative(polished.x)).max()
     in_range = polished.x.min() >= 0.0 and polished.x.max() <= 1.0
@@ -59,8 +48,52 @@ def resting_state(model: Any, weights: NDArray[np.float64]) -> NDArray[np.float6
             f"it still changes by {np.abs(derivative(settled.y[:, -1])).max():.2g} per ms, limit "
             f"{_RESIDUAL_PER_MS:g}); lower brain.parameters.G or give brain.initial."
         )
-    rest: NDArray[np.float64] = polished.x.reshape(n_gating, n_regions)
+    rest: Array = polished.x.reshape(n_gating, n_regions)
     return rest
+
+
+def rates_after_high_activity(model: Any, weights: Array) -> Array:
+    """Rates 20 s after all excitatory gating variables were 0.9.
+
+    Where they are not those of :func:`resting_state`, the network has a second stable state, or
+    leaves high activity so slowly that a run of minutes may not.
+
+    Args:
+        model: A configured model of :mod:`cosim.meanfield.models`.
+        weights: Connectome ``[target, source]``, shape ``(n_regions, n_regions)``.
+
+    Returns:
+        Shape ``(n_rates, n_regions)``, Hz.
+    """
+    n_gating, n_regions = int(model.nintvar), weights.shape[0]
+    start = np.repeat(_HIGH[:n_gating], n_regions)
+    settled = _settled(_derivative(model, weights), start)
+    return rates_at(model, weights, settled.y[:, -1].reshape(n_gating, n_regions))
+
+
+def _derivative(model: Any, weights: Array) -> Callable[[Array], Array]:
+    """Change of the gating variables of the network without delays, per ms."""
+    n_gating, coupled = int(model.nintvar), int(model.cvar[0])
+
+    def derivative(flat: Array) -> Array:
+        S = flat.reshape(n_gating, weights.shape[0], 1)
+        c = (weights @ S[coupled])[np.newaxis]
+        result: Array = model.dfun(S, c).ravel()
+        return result
+
+    return derivative
+
+
+def _settled(derivative: Callable[[Array], Array], start: Array) -> Any:
+    return solve_ivp(
+        lambda _, flat: derivative(flat),
+        (0.0, _SETTLING_MS),
+        start,
+        method="LSODA",
+        t_eval=[_SETTLING_MS],
+        rtol=1e-6,
+        atol=1e-9,
+    )
 
 
 def rates_at(

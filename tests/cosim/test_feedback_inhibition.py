@@ -41,6 +41,31 @@ def test_tvb_stays_at_the_rate():
     np.testing.assert_allclose(R_e, 3.0, rtol=0, atol=1e-4)
 
 
+def test_near_the_critical_coupling_the_other_branch_is_told_and_tvb_finds_it():
+    """G 1. From its own start TVB's integration stays at 3 Hz; from S_e .9, 5 s later, it is where
+    the notice says, to its three digits.
+    """
+    (notice,) = plan(brain(G=1.0)).notices
+    assert "at 7.82 Hz on average (rISTC at 22.2 Hz)" in notice
+    assert plan(brain(G=0.8)).notices == ()
+    found = {}
+    for start in (None, {"S_e": 0.9, "S_i": 0.05}):
+        changes = {"dt_ms": 0.5, "monitors": {"raw": cosim.Monitor(period_ms=0.5)}}
+        experiment = brain(G=1.0, initial=start, **changes)
+        experiment = experiment.model_copy(update={"duration_ms": 5000.0})
+        raw = cosim.run(experiment).mean_field["raw"].sel(variable="R_e")
+        found[start is None] = raw.isel(time_raw=-1)
+    np.testing.assert_allclose(found[True].values, 3.0, rtol=0, atol=1e-3)
+    assert float(found[False].mean()) == pytest.approx(7.82, abs=0.01)
+    assert float(found[False].sel(region="rISTC")) == pytest.approx(22.2, abs=0.1)
+
+
+def test_a_ceiling_below_the_rate_at_rest_is_refused_before_the_run():
+    with pytest.raises(cosim.CosimError, match=r"limits.rate_hz = 2: .* brain.fic.rate_hz = 3, so"):
+        plan(brain().model_copy(update={"limits": cosim.Limits(rate_hz=2.0)}))
+    plan(brain().model_copy(update={"limits": cosim.Limits(rate_hz=8.0)}))
+
+
 def test_it_is_the_solution_of_the_equations_as_printed():
     """One uncoupled region, Deco's equations 5-10 solved for (S_E, S_I, J_i) by another solver."""
     model = model_family("reduced_wong_wang_exc_inh").build({"G": 0.0})
