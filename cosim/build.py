@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.deliveries import connect
-from cosim.drives import Drive
+from cosim.drives import Drive, Trains
 from cosim.keyed_random import compile_now
 from cosim.meanfield.monitors import build_monitors, columns, recorded
 from cosim.meanfield.participant import TvbParticipant
@@ -140,6 +140,9 @@ def build_neuron(
         duration_ms=plan.experiment.duration_ms,
     )
     closing.callback(engine.close)
+    engine.choose_injection(
+        plan.experiment.synchronization.injection, _expected_events(plan, circuits, engine)
+    )
     for label in engine.populations:
         recorder.declare_population(label, engine.n_cells(label))
     coupling = plan.family.coupling
@@ -180,6 +183,22 @@ def build_neuron(
             )
         )
     return participant
+
+
+def _expected_events(plan: Plan, circuits: CircuitPlan, engine: NeuronEngine) -> float:
+    """Input spikes of the cells on this rank, at the rates that the run starts with."""
+    names = [*plan.family.gating, *plan.family.rates]
+    start = np.concatenate([plan.initial, plan.initial_rates_hz])
+    per_s = 0.0
+    for drive in circuits.drives:
+        if not isinstance(drive.target, Trains):
+            continue
+        sources = [plan.connectome.index(source) for source in drive.sources]
+        sent = start[names.index(drive.variable), sources]
+        gains = drive.target.per_source if drive.gains is None else drive.gains
+        per_cell_hz = float((gains * sent).sum()) + drive.target.background_hz
+        per_s += per_cell_hz * engine.local_gids(drive.population).size
+    return per_s * plan.experiment.duration_ms / 1000.0
 
 
 def _projection(drive: Drive, plan: Plan) -> Projection:

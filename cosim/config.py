@@ -124,9 +124,13 @@ class Synchronization(Section):
     Attributes:
         window_ms: Window, ms; ``auto`` takes the longest whole number of steps within the
             shortest delay that crosses between the two sides.
+        injection: How input spikes enter NEURON's event queue, with the same spikes: ``compiled``,
+            many in one call of a library that is compiled once; ``netcon``, one by one; ``auto``,
+            compiled where the library is there or the run is long enough to pay for it.
     """
 
     window_ms: Positive | Literal["auto"] = "auto"
+    injection: Literal["auto", "compiled", "netcon"] = "auto"
 
 
 class Limits(Section):

@@ -15,6 +15,7 @@ from cosim.meanfield.models import ModelFamily
 from cosim.meanfield.monitors import check_monitor, check_sensors
 from cosim.plan_brain import BrainPlan, check_start, plan_brain, start_notices
 from cosim.plan_circuits import CircuitPlan, plan_circuits
+from cosim.spiking.injection import foresee_injection
 
 # Nothing bounds the window of a run without circuits; this keeps what it holds in memory small.
 _UNBOUNDED_WINDOW_MS = 100.0
@@ -103,6 +104,7 @@ def plan(experiment: Experiment) -> Plan:
     circuits = None
     if experiment.circuits and known is not None:
         circuits = problems.attempt(lambda: plan_circuits(experiment, known))
+        problems.attempt(lambda: foresee_injection(experiment.synchronization.injection))
     window_steps = None
     if n_steps is not None and known is not None and (circuits or not experiment.circuits):
         window_steps = problems.attempt(
@@ -189,12 +191,14 @@ def _window_steps(
 def resolved_summary(result: Plan) -> dict[str, Any]:
     """What ``cosim check`` prints: the numbers that the file does not show by itself."""
     replaced = sorted(result.circuits.replaced) if result.circuits else []
+    injection = foresee_injection(result.experiment.synchronization.injection)
     return {
         "regions": result.connectome.n_regions,
         "replaced": replaced,
         "window_ms": result.clock.window_ms,
         "windows": result.clock.n_windows,
         "steps": result.clock.n_steps,
+        **({"injection": f"{injection.name} ({injection.why})"} if replaced else {}),
         "initial_rates_hz": {
             name: (float(row.min()), float(row.max()))
             for name, row in zip(result.family.rates, result.initial_rates_hz, strict=True)

@@ -25,6 +25,7 @@ from cosim.errors import ConfigurationError, SimulationError
 from cosim.spiking.chatter import Chatter, one_line, quiet
 from cosim.spiking.coincidence import order_coincident_events
 from cosim.spiking.fast_connect import fast_probability
+from cosim.spiking.injection import Injection, choose_injection
 from cosim.spiking.input_port import InputPort
 from cosim.spiking.interpreter import (
     clear_reaction_diffusion,
@@ -96,6 +97,7 @@ class NeuronEngine:
         self._probes: list[ProbePort] = []
         self._values: list[ValuePort] = []
         self._recordings: list[RecordingPort] = []
+        self._injection: Injection | None = None
         self._spike_times: Any = None
         self._voltages: Any = None
         self._reactions: ReactionCompiler | None = None
@@ -164,6 +166,25 @@ class NeuronEngine:
     # -- cells and inputs -------------------------------------------------------------------
 
     @property
+    def injection(self) -> Injection:
+        """How spikes from outside enter NEURON's queue; what is compiled already, if not chosen."""
+        if self._injection is None:
+            self._injection = choose_injection("auto", 0)
+        return self._injection
+
+    def choose_injection(self, wanted: str, n_events: float) -> None:
+        """Choose how spikes from outside enter NEURON's queue, before inputs are added.
+
+        Args:
+            wanted: ``auto``, ``compiled`` or ``netcon``.
+            n_events: Events that this rank expects to queue.
+
+        Raises:
+            ConfigurationError: If ``compiled`` is wanted and cannot be had.
+        """
+        self._injection = choose_injection(wanted, n_events)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What looks like an oversight in the circuits and is no error, one line each."""
         return (*self._composition.warnings, *self._chatter.warnings)
@@ -211,7 +232,9 @@ class NeuronEngine:
         check_receptor(self._composition.population_receptors, population, receptor)
         label = self._composition.population_receptors[population][receptor]
         with self._chatter.stage(f"adding receptor {receptor!r} to population {population!r}"):
-            port = self._targets.trains(self._local[population], label, weights_uS, where)
+            port = self._targets.trains(
+                self._local[population], label, weights_uS, where, self.injection
+            )
         self._require_alike(port)
         self._ports.append(port)
         return port

@@ -88,13 +88,31 @@ def load_mechanisms(folder: Path) -> None:
     problems = clashes(mechanisms, _loaded_mechanisms, _known_mechanisms(h), Path.cwd())
     if problems:
         raise ConfigurationError(*problems)
+    _load_compiled(h, folder, content)
+    _loaded_mechanisms.update({m.name: m.file for m in mechanisms})
+
+
+def load_functions(folder: Path) -> None:
+    """Make functions that belong to no mechanism (SUFFIX nothing) known to NEURON.
+
+    Args:
+        folder: Folder of .mod files.
+
+    Raises:
+        ConfigurationError: If they cannot be compiled or loaded.
+    """
+    content = content_key(folder)
+    if content not in _loaded_contents:
+        _load_compiled(neuron_hoc(), folder, content)
+
+
+def _load_compiled(h: Any, folder: Path, content: str) -> None:
     library = compiled(folder, str(h.nrnversion(0)))
     with quiet(), quiet_library():
         loaded = h.nrn_load_dll(str(library))
     if not loaded:
         raise ConfigurationError(f"mechanisms: NEURON could not load {library}; delete that file.")
     _loaded_contents.add(content)
-    _loaded_mechanisms.update({m.name: m.file for m in mechanisms})
 
 
 def known_mechanisms() -> frozenset[str]:

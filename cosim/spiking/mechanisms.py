@@ -19,6 +19,7 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -156,21 +157,16 @@ def compiled(folder: Path, neuron_version: str) -> Path:
     Raises:
         ConfigurationError: If it cannot be compiled; one line with the compiler's reason.
     """
-    content = content_key(folder)
-    known = f"{content}-neuron{neuron_version}-{platform.system()}-{platform.machine()}"
+    found = made_before(folder, neuron_version)
+    if found is not None:
+        return found
     compiler = _compiler()
     if compiler is None:
-        # A library that another compiler made on this machine serves as well.
-        for library in sorted(cache_folder().glob(f"{known}-*/libnrnmech.*")):
-            return library
         raise ConfigurationError(
             f"mechanisms: {folder} must be compiled, and there is no C++ compiler and make; "
             f"install them (Debian: apt install g++ make), or set CXX to a compiler."
         )
-    target = cache_folder() / f"{known}-{compiler}"
-    found = _library(target)
-    if found is not None:
-        return found
+    target = cache_folder() / f"{_name_of(folder, neuron_version)}-{compiler}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock", timeout=_LONGEST_COMPILATION_S):
@@ -183,8 +179,41 @@ def compiled(folder: Path, neuron_version: str) -> Path:
         ) from error
 
 
+def made_before(folder: Path, neuron_version: str) -> Path | None:
+    """The library of a folder's mechanisms that :func:`compiled` would return without compiling.
+
+    Args:
+        folder: Folder of .mod files.
+        neuron_version: NEURON's version.
+    """
+    name, compiler = _name_of(folder, neuron_version), _compiler()
+    if compiler is not None:
+        return _library(cache_folder() / f"{name}-{compiler}")
+    # A library that another compiler made on this machine serves as well.
+    return next(iter(sorted(cache_folder().glob(f"{name}-*/libnrnmech.*"))), None)
+
+
+def can_compile() -> bool:
+    """Whether there are a C++ compiler and make."""
+    return _compiler() is not None
+
+
+def _name_of(folder: Path, neuron_version: str) -> str:
+    kept_for = f"neuron{neuron_version}-{platform.system()}-{platform.machine()}"
+    return f"{content_key(folder)}-{kept_for}"
+
+
 def _library(folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob("libnrnmech.*"))), None)
+
+
+@cache
+def _named(command: str, path: str | None) -> str:
+    """A short name of a compiler; the path is where it is searched."""
+    done = subprocess.run(  # noqa: S603  (the user's own compiler)
+        [shlex.split(command)[0], "--version"], capture_output=True, text=True, check=False
+    )
+    return hashlib.sha256(f"{command}\0{done.stdout}".encode()).hexdigest()[:8]
 
 
 def _compiler() -> str | None:
@@ -194,10 +223,7 @@ def _compiler() -> str | None:
     program = shlex.split(command)[0]
     if shutil.which(program) is None or shutil.which("make") is None:
         return None
-    done = subprocess.run(  # noqa: S603  (the user's own compiler)
-        [program, "--version"], capture_output=True, text=True, check=False
-    )
-    return hashlib.sha256(f"{command}\0{done.stdout}".encode()).hexdigest()[:8]
+    return _named(command, os.environ.get("PATH"))
 
 
 def _compile(folder: Path, target: Path) -> Path:

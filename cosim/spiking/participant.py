@@ -1,7 +1,7 @@
 """NetPyNE/NEURON as one participant of the coupled run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -208,6 +208,7 @@ class SpikingParticipant:
                 label: int(gid) for label, gid in zip(self._labels, self._first_gids, strict=True)
             },
             "input_events_of_rank_0": self._n_events,
+            "injection_of_rank_0": asdict(self._engine.injection),
             "warnings": list(self._engine.warnings),
         }
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cosim.config_circuit import Where
 from cosim.errors import ConfigurationError
+from cosim.spiking.injection import Injection
 from cosim.spiking.input_port import InputPort
 from cosim.spiking.locations import Location, locations
 from cosim.spiking.probe import Reading, pointer_to
@@ -36,6 +37,7 @@ class Targets:
         label: str,
         weights_uS: NDArray[np.float64],
         where: Where | None,
+        injection: Injection,
     ) -> InputPort:
         """Connect spike trains to cells.
 
@@ -47,6 +49,7 @@ class Targets:
             label: Composed label of the receptor.
             weights_uS: Weight of each source's trains, shape ``(n_sources,)``.
             where: Place on the cells.
+            injection: How events enter NEURON's queue.
 
         Raises:
             ConfigurationError: If cells have no such place, or do not share events alike.
@@ -63,7 +66,7 @@ class Targets:
                     connection.delay = 0.0
                     connection.weight[index] = weight
                     connections.append(connection)
-        return InputPort(gids, len(weights), shares, connections, index)
+        return InputPort(gids, len(weights), shares, connections, injection, index)
 
     def current(self, gids: NDArray[np.int64], where: Where | None) -> ValuePort:
         """Put current clamps into cells; a cell's places share the current by their length.
