@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from cosim import __version__
-from cosim.errors import ConfigurationError, CosimError
+from cosim.config import Experiment
+from cosim.errors import ConfigurationError, CosimError, Suspended
 from cosim.experiment_file import load
 from cosim.transport.launcher import TRACEBACK, launched_rank, launched_size
 
@@ -34,13 +35,28 @@ _Traceback = Annotated[
 ]
 
 
+# For the ranks of a run that was asked to end, to end together.
+_END_S = 60.0
+
+
 @contextmanager
 def _one_line_errors(show_traceback: bool) -> Iterator[None]:
-    """One line per cause and an exit status: 2 for a mistake in the file, 1 for a failure."""
+    """One line per cause and an exit status: 2 for a mistake in the file, 1 for a failure, 75
+    (EX_TEMPFAIL) for a run that was asked to end and can be resumed.
+    """
     if show_traceback:
         os.environ[TRACEBACK] = "1"  # for the ranks of an MPI world, which end elsewhere
     try:
         yield
+    except Suspended as suspended:
+        if launched_rank() == 0:
+            typer.echo(f"cosim: {suspended}", err=True)
+        if launched_size() > 1:
+            from cosim.transport.mpi import sleep_until_all_are_here
+
+            # A launcher that sees one rank end like this kills those that are still about to.
+            sleep_until_all_are_here(_END_S)
+        raise typer.Exit(os.EX_TEMPFAIL) from None
     except CosimError as error:
         if show_traceback:
             traceback.print_exc()
@@ -83,7 +99,9 @@ def _root(
 
 @app.command()
 def run(
-    file: _File,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Experiment file (YAML).")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Folder for results [results/NAME_OF_FILE]."),
@@ -95,6 +113,10 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results in that folder.")
     ] = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="DIR", help="Go on with the run interrupted in DIR."),
+    ] = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Under mpirun: longest wait for the other side, s.")
     ] = 300.0,
@@ -106,13 +128,25 @@ def run(
     with _one_line_errors(show_traceback):
         if not timeout > 0:
             raise ConfigurationError(f"--timeout = {timeout:g}: must be above 0 s.")
-        directory = Path("results") / file.stem if output is None else output
         of_a_fit = [] if fitted is None else [f"brain.fitted={json.dumps(str(fitted.resolve()))}"]
-        experiment = load(file, [*(set_ or ()), *of_a_fit])
+        changes = [*(set_ or ()), *of_a_fit]
+        if resume is not None:
+            directory = _resumed_folder(resume, output, overwrite)
+            experiment = _resumed_experiment(file, resume, changes)
+        elif file is None:
+            raise ConfigurationError("Name an experiment FILE, or --resume DIR.")
+        else:
+            directory = Path("results") / file.stem if output is None else output
+            experiment = load(file, changes)
         from cosim.runner import run as run_experiment
 
         result = run_experiment(
-            experiment, directory, overwrite=overwrite, timeout_s=timeout, quiet=quiet
+            experiment,
+            directory,
+            overwrite=overwrite,
+            resume=resume is not None,
+            timeout_s=timeout,
+            quiet=quiet,
         )
         if launched_rank() == 0:
             if report:
@@ -126,6 +160,26 @@ def run(
 
             # The other ranks would spin in MPI's own end while rank 0 draws.
             sleep_until_all_are_here(timeout)
+
+
+def _resumed_folder(resume: Path, output: Path | None, overwrite: bool) -> Path:
+    if overwrite or (output is not None and output != resume):
+        other = "--overwrite" if overwrite else f"--output {output}"
+        raise ConfigurationError(f"--resume {resume} goes on in that folder; leave {other} out.")
+    return resume
+
+
+def _resumed_experiment(file: Path | None, resume: Path, changes: list[str]) -> Experiment:
+    if file is not None:
+        return load(file, changes)
+    if changes:
+        raise ConfigurationError(
+            f"--resume {resume} takes the experiment of its checkpoint; leave --set and --fitted "
+            f"out, or name the FILE as well."
+        )
+    from cosim.resuming import interrupted_experiment
+
+    return interrupted_experiment(resume)
 
 
 def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:

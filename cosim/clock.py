@@ -127,9 +127,14 @@ class SyncClock:
         """Number of windows, a shorter last one included."""
         return -(-self.n_steps // self.window_steps)
 
-    def windows(self) -> Iterator[SyncWindow]:
-        """Yield consecutive windows that cover the run; the last may be shorter."""
-        for index, start in enumerate(range(0, self.n_steps, self.window_steps)):
+    def windows(self, first: int = 0) -> Iterator[SyncWindow]:
+        """Yield consecutive windows that cover the run; the last may be shorter.
+
+        Args:
+            first: Number of the window to begin with.
+        """
+        for index in range(first, self.n_windows):
+            start = index * self.window_steps
             n_steps = min(self.window_steps, self.n_steps - start)
             yield SyncWindow(index, start, n_steps, self.dt_ms)
 

@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from cosim.clock import require_whole_steps
-from cosim.config_base import Fraction, NonNegative, PerRegion, Plain, Positive, Section
+from cosim.config_base import Count, Fraction, NonNegative, PerRegion, Plain, Positive, Section
 from cosim.config_circuit import CellVariable as CellVariable
 from cosim.config_circuit import Circuit as Circuit
 from cosim.config_circuit import Correlation as Correlation
@@ -146,6 +146,24 @@ class Limits(Section):
     clipped_fraction: Fraction = 0.01
 
 
+class Checkpointing(Section):
+    """When the state of a run is saved, so that it can go on after an interruption.
+
+    With this section, however empty, SIGTERM saves the run and ends it.
+
+    Attributes:
+        every_ms: Simulated time between two checkpoints, ms; None: not by simulated time.
+        every_minutes: Wall-clock time between two checkpoints, minutes; None: not by the clock.
+        keep: How many of them are kept.
+        keep_when_done: Whether they stay when the run has reached its end.
+    """
+
+    every_ms: Positive | None = None
+    every_minutes: Positive | None = None
+    keep: Count = 2
+    keep_when_done: bool = False
+
+
 class Experiment(Section):
     """A whole run. Build it from Python objects or with :func:`cosim.load`.
 
@@ -156,6 +174,7 @@ class Experiment(Section):
         circuits: What replaces regions; none gives a plain TVB run.
         synchronization: The window.
         limits: When a run stops by itself.
+        checkpoint: When its state is saved; None: never.
         base: Folder that relative paths are relative to; not part of the file.
     """
 
@@ -165,6 +184,7 @@ class Experiment(Section):
     circuits: list[Circuit] = Field(default_factory=list)
     synchronization: Synchronization = Field(default_factory=Synchronization)
     limits: Limits = Field(default_factory=Limits)
+    checkpoint: Checkpointing | None = None
     base: Path = Field(default=Path(), exclude=True)
 
     @property

@@ -29,6 +29,10 @@ class SynchronizationError(CosimError):
     """The two sides no longer agree on which window they are in, or one fell silent."""
 
 
+class Suspended(CosimError):
+    """The run was asked to end early (SIGTERM), and goes on from its last checkpoint."""
+
+
 class ResultsError(CosimError):
     """Results cannot be written, or a folder does not hold the results of a run."""
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from cosim.config import (
     Brain,
     CellVariable,
+    Checkpointing,
     Circuit,
     Correlation,
     Experiment,
@@ -41,6 +42,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "correlation": Correlation,
     "synchronization": Synchronization,
     "limits": Limits,
+    "checkpoint": Checkpointing,
     "monitors": Monitor,
 }
 

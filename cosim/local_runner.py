@@ -7,12 +7,13 @@ from pathlib import Path
 
 from cosim.build import build_neuron, build_tvb
 from cosim.config import Experiment
-from cosim.errors import ConfigurationError, CosimError
+from cosim.errors import ConfigurationError, CosimError, Suspended
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
 from cosim.recorder import FolderSink, MemorySink, Recorder
 from cosim.results import RunResult, prepare_output, write_provenance
+from cosim.run_keeping import OneRank, RunKeeping, finished
 from cosim.scheduler import Position, Side, run_windows
 from cosim.stopwatch import Stopwatch
 from cosim.transport.in_process import InProcessTransport, NoPeer, SingleProcessGroup
@@ -20,7 +21,12 @@ from cosim.window_hooks import exchange_hook, progress_hook
 
 
 def run_here(
-    experiment: Experiment, output: str | Path | None, *, overwrite: bool, quiet: bool
+    experiment: Experiment,
+    output: str | Path | None,
+    *,
+    overwrite: bool,
+    quiet: bool,
+    resume: bool = False,
 ) -> RunResult:
     """Run an experiment in this process; see :func:`cosim.runner.run`.
 
@@ -29,24 +35,35 @@ def run_here(
         output: Folder for the results; None keeps them in memory.
         overwrite: Whether results of another run in that folder may be replaced.
         quiet: Show no progress.
+        resume: Whether to go on with the run that was interrupted in that folder.
     """
     started, stopwatch = datetime.now().astimezone(), Stopwatch()
     planned = plan(experiment)
-    directory = None if output is None else prepare_output(Path(output), overwrite)
+    directory = None if output is None else Path(output)
+    if directory is not None and not resume:
+        prepare_output(directory, overwrite)
+    keeping = RunKeeping(experiment, planned, directory, resume, OneRank(), stopwatch)
+    if directory is not None and resume and finished(directory, keeping):
+        return RunResult.open(directory)
     memory = MemorySink()
-    recorder = Recorder(memory if directory is None else FolderSink(directory, "run"))
+    recorder = Recorder(
+        memory if directory is None else FolderSink(directory, "run", keeping.recorder_state)
+    )
     position = Position()
     with ExitStack() as closing:
         try:
+            closing.enter_context(keeping.stop_heeded())
             sides = _both_sides(planned, recorder, stopwatch, closing)
+            keeper = keeping.keeper(recorder)
             known = partial(facts, planned, started, 1)
             if directory is not None:
-                write_provenance(directory, known())  # a killed run still says what it was
-            with RunProgress(experiment.duration_ms, quiet) as progress:
+                # A killed run still says what it was.
+                write_provenance(directory, known(**keeping.facts()))
+            with RunProgress(experiment.duration_ms, quiet, begun_ms=keeping.begun_ms) as progress:
                 sides[0].after_window = [*sides[0].after_window, progress_hook(progress)]
                 stopwatch.switch("record")
-                run_windows(planned.clock, sides, stopwatch, position)
-        except ConfigurationError:
+                run_windows(planned.clock, sides, stopwatch, position, keeper)
+        except (ConfigurationError, Suspended):
             raise
         except CosimError as error:
             recorder.flush()
@@ -66,10 +83,12 @@ def run_here(
             "seconds": stopwatch.seconds(),
             "cpu_s": stopwatch.cpu_seconds(),
         }
-        provenance = known([record])
+        provenance = known([record], **keeping.facts())
         if directory is None:
             return RunResult.in_memory(memory, provenance=provenance)
         write_provenance(directory, provenance)
+        keeping.remove()
+        recorder.clean()
         return RunResult.open(directory)
 
 

@@ -9,12 +9,13 @@ from typing import Any, NoReturn
 
 from cosim.build import build_neuron, build_tvb, layouts
 from cosim.config import Experiment
-from cosim.errors import ConfigurationError, CosimError
+from cosim.errors import ConfigurationError, CosimError, Suspended
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
 from cosim.recorder import FolderSink, MemorySink, Recorder
 from cosim.results import RunResult, prepare_output, write_provenance
+from cosim.run_keeping import RunKeeping, finished
 from cosim.scheduler import Position, Side, run_windows
 from cosim.spiking.interpreter import load_neuron, split_world
 from cosim.stopwatch import Stopwatch
@@ -32,6 +33,7 @@ def run_as_rank(
     timeout_s: float,
     quiet: bool,
     size: int,
+    resume: bool = False,
 ) -> RunResult:
     """Run this rank's share of an experiment; see :func:`cosim.runner.run`.
 
@@ -45,6 +47,7 @@ def run_as_rank(
         timeout_s: Wall-clock limit for one wait for the peer, s.
         quiet: Show no progress.
         size: Ranks that the launcher started.
+        resume: Whether to go on with the run that was interrupted in that folder.
 
     Returns:
         The results, on every rank.
@@ -64,7 +67,11 @@ def run_as_rank(
     try:
         check_world(size)
         world = MpiWorld(timeout_s)
-        result = _run(world, experiment, output, overwrite, quiet, position, recorders)
+        result = _run(world, experiment, output, overwrite, resume, quiet, position, recorders)
+    except Suspended:
+        # Every rank has saved its part and ends by itself.
+        atexit.unregister(left_from_within)
+        raise
     except BaseException as error:  # noqa: BLE001  (sys.exit and Ctrl-C too must end the world)
         fail(error)
     atexit.unregister(left_from_within)
@@ -76,6 +83,7 @@ def _run(
     experiment: Experiment,
     output: str | Path | None,
     overwrite: bool,
+    resume: bool,
     quiet: bool,
     position: Position,
     recorders: list[Recorder],
@@ -91,23 +99,38 @@ def _run(
     split_world(world.layout.n_neuron)
     planned = plan(experiment)
     directory = Path(output)
-    if is_root:
+    if is_root and not resume:
         prepare_output(directory, overwrite)
     world.barrier()
+    keeping = RunKeeping(
+        experiment, planned, directory, resume, world, stopwatch, world.layout.size, position.side
+    )
+    world.barrier()  # before anything that all have looked at is removed
+    if resume and keeping.is_finished:
+        if is_root:
+            finished(directory, keeping)
+        world.barrier()
+        return RunResult.open(directory)
     writer = "brain" if is_tvb else "circuits" if is_root else None
-    recorder = Recorder(MemorySink() if writer is None else FolderSink(directory, writer))
+    recorder = Recorder(
+        MemorySink() if writer is None else FolderSink(directory, writer, keeping.recorder_state)
+    )
     recorders.append(recorder)
     participants: dict[str, Any] = {}
     with ExitStack() as closing:
+        closing.enter_context(keeping.stop_heeded())
         side = _side(world, planned, recorder, stopwatch, closing)
+        keeper = keeping.keeper(recorder)
         known = partial(facts, planned, started, world.layout.size)
         if is_root:
-            write_provenance(directory, known())  # a killed run still says what it was
+            # A killed run still says what it was.
+            write_provenance(directory, known(**keeping.facts()))
         if side is not None:
-            with RunProgress(experiment.duration_ms, quiet or not is_tvb) as progress:
+            silent = quiet or not is_tvb
+            with RunProgress(experiment.duration_ms, silent, begun_ms=keeping.begun_ms) as progress:
                 side.after_window = [*side.after_window, progress_hook(progress)]
                 stopwatch.switch("record")
-                run_windows(planned.clock, [side], stopwatch, position)
+                run_windows(planned.clock, [side], stopwatch, position, keeper)
             participants = {side.participant.name: dict(side.participant.summary())}
         stopwatch.switch("write")
         if writer is not None:
@@ -123,7 +146,11 @@ def _run(
         }
         records = world.gather_records(record)
         if records is not None:
-            write_provenance(directory, known(records))
+            write_provenance(directory, known(records, **keeping.facts()))
+        world.barrier()
+        keeping.remove()
+        if writer is not None:
+            recorder.clean()
         world.barrier()
     return RunResult.open(directory)
 

@@ -21,10 +21,17 @@ class RunProgress:
         duration_ms: Simulated time of the whole run, ms.
         quiet: Report nothing.
         stream: Where to report; stderr, so that stdout stays for results.
+        begun_ms: Simulated time at which this process took the run up, ms.
     """
 
-    def __init__(self, duration_ms: float, quiet: bool, stream: TextIO | None = None):
-        self._duration_ms, self._quiet = duration_ms, quiet
+    def __init__(
+        self,
+        duration_ms: float,
+        quiet: bool,
+        stream: TextIO | None = None,
+        begun_ms: float = 0.0,
+    ):
+        self._duration_ms, self._quiet, self._begun_ms = duration_ms, quiet, begun_ms
         self._stream = stream or sys.stderr
         self._bar: Progress | None = None
         self._begin = self._last_line = time.monotonic()
@@ -59,7 +66,8 @@ class RunProgress:
             return
         now = time.monotonic()
         elapsed = max(now - self._begin, 1e-9)
-        factor = f"real-time factor {now_ms / 1000.0 / elapsed:.3g}"
+        done_ms = now_ms - self._begun_ms
+        factor = f"real-time factor {done_ms / 1000.0 / elapsed:.3g}"
         if self._bar is not None:
             self._bar.update(self._task, completed=now_ms, factor=factor)
             return
@@ -69,7 +77,7 @@ class RunProgress:
         if not is_due and since < _LINE_AT_LEAST_EVERY_S:
             return
         self._next_tenth, self._last_line = tenth + 1, now
-        left_s = elapsed * (self._duration_ms / now_ms - 1.0)
+        left_s = elapsed * (self._duration_ms - now_ms) / done_ms
         self._stream.write(
             f"{now_ms:.0f} of {self._duration_ms:.0f} ms, {factor}, {left_s:.0f} s left\n"
         )

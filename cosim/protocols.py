@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
+from cosim.saved_state import State
 from cosim.signals import Packet, PacketLayout, SpikeCounts, SpikeEvents
 
 
@@ -83,6 +84,27 @@ class Participant(Protocol):
     def summary(self) -> Mapping[str, object]:
         """Facts for the provenance file: counts of clips and spikes, final times, versions."""
 
+    def require_savable(self) -> None:
+        """Make sure, once started or restored, that :meth:`state` can save it.
+
+        Raises:
+            ConfigurationError: If it cannot; one line per reason.
+        """
+
+    def state(self) -> State:
+        """All that it needs to go on, between two windows.
+
+        Another one that was built alike and takes this with :meth:`restore` goes on with the same
+        numbers, bit for bit. Nothing that the participant does later changes these arrays.
+        """
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, in the place of :meth:`start`.
+
+        Args:
+            state: What :meth:`state` gave, of a participant that was built alike.
+        """
+
 
 class Transport(Protocol):
     """Carries packets to one peer and back, once per window."""
@@ -145,6 +167,12 @@ class RateToGating(Protocol):
 
     def __call__(self, values_hz: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
         """Gating at the end of each step, shape ``(n_steps, n_regions)``."""
+
+    def state(self) -> State:
+        """What it continues from."""
+
+    def restore(self, state: State) -> None:
+        """Continue from a state."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,10 @@ def facts(
     started: datetime,
     n_ranks: int,
     ranks: Sequence[Mapping[str, Any]] = (),
+    *,
+    begun_ms: float = 0.0,
+    resumed: Sequence[Mapping[str, Any]] = (),
+    checkpoints: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Content of ``provenance.json``.
 
@@ -70,11 +74,15 @@ def facts(
         n_ranks: Ranks of the run.
         ranks: At the end, one record per rank: ``rank``, ``side``, ``seconds`` per phase,
             ``cpu_s`` of the run without the build, ``participants``.
+        begun_ms: Simulated time at which these processes took the run up, ms.
+        resumed: Each time that the run was taken up: ``at_ms`` and ``when``.
+        checkpoints: What saving the run took.
 
     Returns:
         Plain data. ``timing`` has one entry per rank, whose phases add up to its ``total``;
         ``run_s`` is the wall time from the end of the build to the end of the last window, and
-        ``real_time_factor`` simulated time over it.
+        ``real_time_factor`` simulated time over it; all of the time since the run was last
+        taken up.
     """
     timing = [
         {
@@ -109,7 +117,9 @@ def facts(
         "command": " ".join(sys.argv),
         "started": started.isoformat(timespec="seconds"),
         "participants": participants,
-        **(_durations(timing, experiment.duration_ms) if timing else {}),
+        "resumed": list(resumed),
+        "checkpoints": dict(checkpoints or {}),
+        **(_durations(timing, experiment.duration_ms - begun_ms) if timing else {}),
     }
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import SimulationError
+from cosim.saved_state import State
 
 AVERAGE_MS = 100.0
 
@@ -45,6 +46,14 @@ class RateCeiling:
                 self._judge((start_step + row) * self._dt_ms)
                 self._sum[:] = 0.0
                 self._n = 0
+
+    def state(self) -> State:
+        """The block that is not complete yet."""
+        return {"sum": self._sum.copy(), "n": np.array(self._n)}
+
+    def restore(self, state: State) -> None:
+        """Go on with the block of a checkpoint."""
+        self._sum, self._n = np.array(state["sum"]), int(state["n"])
 
     def _judge(self, stop_ms: float) -> None:
         mean_hz = self._sum / self._n

@@ -1,5 +1,6 @@
 """What a run records: collected window by window, flushed into files that survive a kill."""
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cosim.checkpoint_store import fsync_folder
 from cosim.clock import SyncWindow
 from cosim.errors import ResultsError
 from cosim.result_files import (
@@ -27,6 +29,7 @@ from cosim.result_files import (
     atomic_file,
     write_result_files,
 )
+from cosim.saved_state import State
 from cosim.signals import Packet, PacketLayout, SignalLayout
 
 SEGMENTS_FOLDER = "segments"
@@ -34,6 +37,9 @@ SEGMENTS_FOLDER = "segments"
 
 class Sink(Protocol):
     """Where a recorder puts what it has collected."""
+
+    def state(self) -> State:
+        """What is kept so far, on the disk for good, as :class:`FolderSink` takes it again."""
 
     def write(self, tables: Mapping[str, Table]) -> None:
         """Take over what was collected since the last call.
@@ -44,6 +50,9 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Complete the results; nothing is written afterwards."""
+
+    def clean(self) -> None:
+        """Remove what was only needed until the results of all writers were complete."""
 
 
 class MemorySink:
@@ -67,6 +76,13 @@ class MemorySink:
     def close(self) -> None:
         """Nothing is left to do."""
 
+    def clean(self) -> None:
+        """Nothing is left over."""
+
+    def state(self) -> State:
+        """Nothing: what is in memory goes with the process."""
+        return {}
+
 
 class FolderSink:
     """Write closed segment files, and merge them into the final files at the end.
@@ -77,15 +93,21 @@ class FolderSink:
     Args:
         directory: Folder of the run.
         writer: Name of this writer, unique among the ranks that record, such as ``brain``.
+        resumed: What :meth:`state` gave at a checkpoint: its segments are kept and continued, and
+            later ones removed. None for a new run.
 
     Raises:
-        ResultsError: If the segments' folder cannot be made, or holds another run's segments.
+        ResultsError: If the segments' folder cannot be made, or holds another run's segments, or
+            not those of the checkpoint.
     """
 
-    def __init__(self, directory: Path, writer: str) -> None:
+    def __init__(self, directory: Path, writer: str, resumed: State | None = None) -> None:
         self._directory = directory
         self._folder = directory / SEGMENTS_FOLDER / writer
         self._n_segments = 0
+        if resumed is not None:
+            self._continue(resumed["n_bytes"].tolist())
+            return
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -102,7 +124,7 @@ class FolderSink:
         """Write one segment; it exists under its name only once it is complete."""
         self._n_segments += 1
         with (
-            atomic_file(self._folder / f"{self._n_segments:08d}.h5") as path,
+            atomic_file(self._segment(self._n_segments)) as path,
             h5py.File(path, "w") as file,
         ):
             file["labels"] = json.dumps({key: asdict(t.labels) for key, t in tables.items()})
@@ -112,9 +134,34 @@ class FolderSink:
                         file[f"{key}/{name}"] = chunk.read(name)
 
     def close(self) -> None:
-        """Merge this writer's segments into the final files and remove them."""
+        """Merge this writer's segments into the final files."""
         write_result_files(self._directory, list(_read_tables([self._folder]).values()))
+
+    def clean(self) -> None:
+        """Remove this writer's segments."""
         remove_segments(self._folder)
+
+    def state(self) -> State:
+        """Sizes of the segments so far, bytes."""
+        fsync_folder(self._folder)
+        paths = [self._segment(number + 1) for number in range(self._n_segments)]
+        return {"n_bytes": np.array([path.stat().st_size for path in paths], dtype=np.int64)}
+
+    def _segment(self, number: int) -> Path:
+        return self._folder / f"{number:08d}.h5"
+
+    def _continue(self, sizes: list[int]) -> None:
+        """Keep the segments of a checkpoint, and remove those that came after it."""
+        self._n_segments = len(sizes)
+        kept = [self._segment(number + 1) for number in range(len(sizes))]
+        for path, n_bytes in zip(kept, sizes, strict=True):
+            if not path.is_file() or path.stat().st_size != n_bytes:
+                raise ResultsError(
+                    f"{path} is missing or is not what it was at the checkpoint; what was recorded "
+                    f"before it is lost, start the run anew."
+                )
+        for path in {*self._folder.glob("*.h5"), *self._folder.glob(".*.tmp")} - {*kept}:
+            path.unlink()
 
 
 def remove_segments(folder: Path) -> None:
@@ -126,7 +173,8 @@ def remove_segments(folder: Path) -> None:
     for path in [*folder.glob("*.h5"), *folder.glob(".*.tmp")]:
         path.unlink()
     folder.rmdir()
-    if not any(folder.parent.iterdir()):
+    # Another writer may be about to do the same.
+    with contextlib.suppress(OSError):
         folder.parent.rmdir()
 
 
@@ -336,6 +384,15 @@ class Recorder:
         if due:
             self.flush()
         return due
+
+    def state(self) -> State:
+        """Flush; where the recorder stands, for the sink of a resumed run."""
+        self.flush()
+        return self._sink.state()
+
+    def clean(self) -> None:
+        """Remove what the sink needed until the results of all ranks were complete."""
+        self._sink.clean()
 
     def close(self) -> None:
         """Flush, and complete the results. Closing twice does nothing."""

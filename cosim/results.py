@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from cosim.checkpoint_store import CHECKPOINTS_FOLDER, CheckpointStore
 from cosim.errors import ResultsError
 from cosim.recorder import SEGMENTS_FOLDER, MemorySink, read_segments, remove_segments
 from cosim.result_files import (
@@ -266,7 +267,8 @@ def held_results(directory: Path) -> list[str]:
     Args:
         directory: Existing folder.
     """
-    return [n for n in (*_RESULT_FILES, SEGMENTS_FOLDER) if (directory / n).exists()]
+    names = (*_RESULT_FILES, SEGMENTS_FOLDER, CHECKPOINTS_FOLDER)
+    return [name for name in names if (directory / name).exists()]
 
 
 def prepare_output(directory: Path, overwrite: bool) -> Path:
@@ -289,9 +291,11 @@ def prepare_output(directory: Path, overwrite: bool) -> Path:
         held = held_results(directory)
         if held and not overwrite:
             raise ResultsError(
-                f"{directory} already holds results ({', '.join(held)}); choose another folder or "
+                f"{directory} already holds results ({', '.join(held)}); choose another folder"
+                f"{', go on with --resume' if CHECKPOINTS_FOLDER in held else ''} or "
                 f"allow replacing them with --overwrite (overwrite=True in Python)."
             )
+        CheckpointStore(directory, 1).remove_all()
         for name in _RESULT_FILES:
             (directory / name).unlink(missing_ok=True)
         for writer in (directory / SEGMENTS_FOLDER).glob("*/"):

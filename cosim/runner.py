@@ -12,6 +12,7 @@ def run(
     output: str | Path | None = None,
     *,
     overwrite: bool = False,
+    resume: bool = False,
     timeout_s: float = 300.0,
     quiet: bool = True,
 ) -> RunResult:
@@ -24,6 +25,8 @@ def run(
         experiment: What to run.
         output: Folder for the results; None keeps them in memory (one process only).
         overwrite: Whether results of another run in that folder may be replaced.
+        resume: Whether to go on with the run that was interrupted in that folder, from its newest
+            checkpoint; the results are those of a run that never stopped.
         timeout_s: Under MPI, wall-clock limit for one wait for the peer, s.
         quiet: Show no progress.
 
@@ -33,16 +36,23 @@ def run(
     Raises:
         ConfigurationError: If the experiment cannot be run as written.
         SimulationError: If the simulation leaves the range of sense (NaN, runaway rates).
+        Suspended: If SIGTERM came and the experiment has a section ``checkpoint``.
         ResultsError: If the results cannot be written.
     """
     size = launched_size()
     if size == 1:
         from cosim.local_runner import run_here
 
-        return run_here(experiment, output, overwrite=overwrite, quiet=quiet)
+        return run_here(experiment, output, overwrite=overwrite, quiet=quiet, resume=resume)
     # Only here is MPI loaded.
     from cosim.mpi_runner import run_as_rank
 
     return run_as_rank(
-        experiment, output, overwrite=overwrite, timeout_s=timeout_s, quiet=quiet, size=size
+        experiment,
+        output,
+        overwrite=overwrite,
+        timeout_s=timeout_s,
+        quiet=quiet,
+        size=size,
+        resume=resume,
     )

@@ -1,6 +1,7 @@
 """The only values that travel between participants. Immutable, plain NumPy, checked on creation."""
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,6 +123,14 @@ class SpikeEvents:
     times_ms: NDArray[np.float64]
 
 
+class Wish(IntEnum):
+    """What a side wants to be done after a window; of several wishes the greatest holds."""
+
+    NOTHING = 0
+    CHECKPOINT = 1
+    STOP = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Packet:
     """All that one participant tells the other after one window.
@@ -130,11 +139,14 @@ class Packet:
         exchange: Number of the exchange: 0 before the first window, ``k + 1`` after window k.
         sender: Name of the participant that sends.
         signals: One signal per variable, all over the same window.
+        wish: What the sender wants to be done after the window; of a packet received, what both
+            sides together want, the same on every rank.
     """
 
     exchange: int
     sender: str
     signals: tuple[Signal, ...] = field(default=())
+    wish: Wish = Wish.NOTHING
 
     def signal(self, variable: str) -> Signal:
         """The signal of one variable.
@@ -195,11 +207,17 @@ class PacketLayout:
             return np.zeros((0, 0))
         return np.concatenate([signal.values for signal in packet.signals], axis=1)
 
-    def unpack(self, exchange: int, window: SyncWindow, values: NDArray[np.float64]) -> Packet:
+    def unpack(
+        self,
+        exchange: int,
+        window: SyncWindow,
+        values: NDArray[np.float64],
+        wish: Wish = Wish.NOTHING,
+    ) -> Packet:
         """The packet whose values :meth:`pack` laid side by side."""
         signals, column = [], 0
         for layout in self.signals:
             stop = column + len(layout.regions)
             signals.append(layout.build(window, values[:, column:stop]))
             column = stop
-        return Packet(exchange, self.sender, tuple(signals))
+        return Packet(exchange, self.sender, tuple(signals), wish)

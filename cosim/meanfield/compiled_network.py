@@ -17,8 +17,9 @@ from cosim.meanfield.models import (
     OneStateWithRate,
     TanhWithRates,
 )
-from cosim.meanfield.sampling import samplers
+from cosim.meanfield.sampling import restore_samplers, samplers, samplers_state
 from cosim.meanfield.simulation import MeanField, build_simulator
+from cosim.saved_state import State, joined, part
 
 KERNELS: dict[type[Any], int] = {
     ExcInhWithRates: kernels.EXC_INH,
@@ -163,6 +164,26 @@ class CompiledNetwork:
             Per monitor, sample times ``(n,)`` in ms and values ``(n, n_variables, n_regions)``.
         """
         return {name: take(window.start_step, states) for name, take in self._samplers.items()}
+
+    def state(self) -> State:
+        """The present state, the past as far as it is felt, and what monitors have gathered."""
+        own = {
+            "step": np.array(self._step),
+            "present": self._state.copy(),
+            "past": self._felt[self._row - self._n_past : self._row].copy(),
+            "n_clipped": self._n_clipped.copy(),
+        }
+        return joined(own=own, monitors=samplers_state(self._samplers))
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of a network that was built alike."""
+        own = part(state, "own")
+        self._step = int(own["step"])
+        self._state[:] = own["present"]
+        self._felt[: self._n_past] = own["past"]
+        self._row = self._n_past
+        self._n_clipped[:] = own["n_clipped"]
+        restore_samplers(self._samplers, part(state, "monitors"))
 
 
 def _check(tvb: Any) -> None:

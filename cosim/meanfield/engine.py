@@ -12,6 +12,7 @@ from cosim.errors import ConfigurationError
 from cosim.meanfield.compiled_network import KERNELS, CompiledNetwork
 from cosim.meanfield.models import ModelFamily
 from cosim.meanfield.network import MeanFieldNetwork
+from cosim.saved_state import State
 
 
 class Network(Protocol):
@@ -44,6 +45,12 @@ class Network(Protocol):
         self, window: SyncWindow, states: NDArray[np.float64]
     ) -> Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
         """Let every monitor see the window's states; times and values of each."""
+
+    def state(self) -> State:
+        """State, past and monitors, between two windows."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of a network of the same class, built alike."""
 
 
 @dataclass(frozen=True)

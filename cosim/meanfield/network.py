@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
-from cosim.meanfield.sampling import samplers
+from cosim.meanfield.sampling import restore_samplers, samplers, samplers_state
 from cosim.meanfield.simulation import MeanField, build_simulator
+from cosim.saved_state import State, joined, part
 
 
 class MeanFieldNetwork:
@@ -108,3 +109,22 @@ class MeanFieldNetwork:
             those that project to sensors have one variable and sensors in the place of regions.
         """
         return {name: take(window.start_step, states) for name, take in self._samplers.items()}
+
+    def state(self) -> State:
+        """TVB's present state and history, and what monitors have gathered."""
+        own = {
+            "step": np.array(self.step),
+            "present": self._tvb.current_state.copy(),
+            "history": self._tvb.history.buffer.copy(),
+            "n_clipped": self.n_clipped.copy(),
+        }
+        return joined(own=own, monitors=samplers_state(self._samplers))
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of a network that was built alike."""
+        own = part(state, "own")
+        self._tvb.current_step = int(own["step"])
+        self._tvb.current_state = np.array(own["present"])
+        self._tvb.history.buffer[:] = own["history"]
+        self._tvb.integrator.n_clipped = np.array(own["n_clipped"])
+        restore_samplers(self._samplers, part(state, "monitors"))

@@ -10,6 +10,7 @@ from cosim.errors import SimulationError
 from cosim.meanfield.engine import Network
 from cosim.protocols import GatedRate, Samples
 from cosim.rate_ceiling import RateCeiling
+from cosim.saved_state import State, joined, part
 from cosim.signals import Packet, PacketLayout
 from cosim.stopwatch import Stopwatch
 
@@ -103,6 +104,37 @@ class TvbParticipant:
                 if n
             },
         }
+
+    def require_savable(self) -> None:
+        """A network of TVB's objects always can be saved."""
+
+    def state(self) -> State:
+        """Network, gates, rates of the present block, and the window not completed yet."""
+        pending: State = {}
+        if self._pending is not None:
+            window, states = self._pending
+            place = np.array([window.index, window.start_step, window.n_steps])
+            pending = {"window": place, "states": states.copy()}
+        return joined(
+            network=self._network.state(),
+            gates=joined(**{name: g.transformer.state() for name, g in self._gates.items()}),
+            ceiling=self._ceiling.state(),
+            pending=pending,
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, in the place of :meth:`start`."""
+        self._network.restore(part(state, "network"))
+        gates = part(state, "gates")
+        for name, gate in self._gates.items():
+            gate.transformer.restore(part(gates, name))
+        self._ceiling.restore(part(state, "ceiling"))
+        pending = part(state, "pending")
+        self._pending = None
+        if pending:
+            index, start_step, n_steps = (int(number) for number in pending["window"])
+            window = SyncWindow(index, start_step, n_steps, self._network.dt_ms)
+            self._pending = window, np.array(pending["states"])
 
     def _clipped(self) -> NDArray[np.int64]:
         """Steps clipped per region, by TVB or, where replaced, by the gate that its rate drives."""

@@ -6,16 +6,29 @@ for windows that divide a block anywhere.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tvb.simulator import monitors as tvb_monitors
 
 from cosim.meanfield.balloon import Balloon
+from cosim.saved_state import State, joined, part
 
 Array = NDArray[np.float64]
-Sampler = Callable[[int, Array], tuple[Array, Array]]
+
+
+class Sampler(Protocol):
+    """What one monitor sees, window after window."""
+
+    def __call__(self, start_step: int, states: Array) -> tuple[Array, Array]:
+        """Sample times ``(n,)``, ms, and values of the window that begins after a step."""
+
+    def state(self) -> State:
+        """What it has gathered for samples to come."""
+
+    def restore(self, state: State) -> None:
+        """Go on with what another one had gathered."""
 
 
 def samplers(monitors: Mapping[str, Any]) -> dict[str, Sampler]:
@@ -34,17 +47,48 @@ def samplers(monitors: Mapping[str, Any]) -> dict[str, Sampler]:
     }
 
 
+def samplers_state(samplers: Mapping[str, Sampler]) -> State:
+    """What all samplers have gathered."""
+    return joined(**{name: sampler.state() for name, sampler in samplers.items()})
+
+
+def restore_samplers(samplers: Mapping[str, Sampler], state: State) -> None:
+    """Go on with what samplers of the same names had gathered."""
+    for name, sampler in samplers.items():
+        sampler.restore(part(state, name))
+
+
 def _due(start_step: int, n_steps: int, period: int) -> NDArray[np.int64]:
     """Steps of a window that are whole periods; its first step is ``start_step + 1``."""
     first = (start_step // period + 1) * period
     return np.arange(first, start_step + n_steps + 1, period)
 
 
-class _EachStep:
-    """Any monitor: asked at every step, as TVB does."""
+class _Gathering:
+    """A monitor that gathers steps in arrays of its own."""
+
+    # Where TVB's monitors and the balloon do.
+    _ARRAYS = ("_stock", "_interim_stock", "_state", "_sum", "_last")
 
     def __init__(self, monitor: Any):
         self._monitor = monitor
+
+    def state(self) -> State:
+        held = vars(self._monitor)
+        return {
+            name: held[name].copy()
+            for name in self._ARRAYS
+            if isinstance(held.get(name), np.ndarray)
+        }
+
+    def restore(self, state: State) -> None:
+        for name in self._ARRAYS:
+            if name in state:
+                setattr(self._monitor, name, np.array(state[name]))
+
+
+class _EachStep(_Gathering):
+    """Any monitor: asked at every step, as TVB does."""
 
     def __call__(self, start_step: int, states: Array) -> tuple[Array, Array]:
         times, values = [], []
@@ -67,6 +111,12 @@ class _Picked:
         steps = _due(start_step, len(states), self._monitor.istep)
         rows = steps - start_step - 1
         return steps * self._monitor.dt, states[rows][:, self._monitor.voi]
+
+    def state(self) -> State:
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Nothing was gathered."""
 
 
 class _Averaged:
@@ -98,12 +148,15 @@ class _Averaged:
         self._stock[: n - whole] = states[whole:]
         return (steps - length / 2.0) * monitor.dt, values
 
+    def state(self) -> State:
+        return {} if self._stock is None else {"stock": self._stock.copy()}
 
-class _Bold:
+    def restore(self, state: State) -> None:
+        self._stock = np.array(state["stock"]) if "stock" in state else None
+
+
+class _Bold(_Gathering):
     """TVB's Bold: its first stock is filled by slices; TVB is asked where it averages or emits."""
-
-    def __init__(self, monitor: Any):
-        self._monitor = monitor
 
     def __call__(self, start_step: int, states: Array) -> tuple[Array, Array]:
         monitor, n = self._monitor, len(states)
@@ -132,11 +185,8 @@ class _Bold:
         return np.array(times, float), np.array(values)
 
 
-class _Balloon:
+class _Balloon(_Gathering):
     """The fit's BOLD, which takes whole windows itself."""
-
-    def __init__(self, monitor: Balloon):
-        self._monitor = monitor
 
     def __call__(self, start_step: int, states: Array) -> tuple[Array, Array]:
         return self._monitor.sample_window(start_step, states)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.saved_state import State
+
 
 class DelayLine:
     """A ring buffer of rates, one column per source region.
@@ -16,6 +18,17 @@ class DelayLine:
     def __init__(self, initial_hz: NDArray[np.float64], longest_delay: int, longest_window: int):
         self._ring = np.tile(initial_hz, (longest_delay + longest_window, 1))
         self._next_step = 0
+
+    @classmethod
+    def restored(cls, state: State) -> "DelayLine":
+        """The line of a checkpoint."""
+        line = cls(np.empty(0), 0, 0)
+        line._ring, line._next_step = np.array(state["ring"]), int(state["next_step"])
+        return line
+
+    def state(self) -> State:
+        """All rates under way."""
+        return {"ring": self._ring.copy(), "next_step": np.array(self._next_step)}
 
     def push(self, start_step: int, rates_hz: NDArray[np.float64]) -> None:
         """Append the rates of the next steps.

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cosim.clock import require_whole_steps
 from cosim.config_circuit import Where
 from cosim.errors import ConfigurationError, SimulationError
+from cosim.saved_state import State, joined, numbered, part
 from cosim.spiking.chatter import Chatter, one_line, quiet
 from cosim.spiking.coincidence import order_coincident_events
 from cosim.spiking.fast_connect import fast_probability
@@ -35,13 +36,14 @@ from cosim.spiking.interpreter import (
     neuron_hoc,
     neuron_rxd,
 )
+from cosim.spiking.network_state import NetworkState
 from cosim.spiking.own_excitation import OwnExcitation
 from cosim.spiking.populations import find_populations
 from cosim.spiking.probe import ProbePort, Reading, pointer_to
 from cosim.spiking.reaction_compiler import ReactionCompiler
 from cosim.spiking.reaction_diffusion import add_reaction_diffusion
 from cosim.spiking.receptors import check_receptor
-from cosim.spiking.recording import Recording, RecordingPort
+from cosim.spiking.recording import Recording, RecordingPort, forget_samplers
 from cosim.spiking.recording_sites import of_cells, of_field
 from cosim.spiking.targets import Targets, unlike_cells
 from cosim.spiking.value_port import ValuePort
@@ -101,6 +103,7 @@ class NeuronEngine:
         self._spike_times: Any = None
         self._voltages: Any = None
         self._reactions: ReactionCompiler | None = None
+        self._network_state: NetworkState | None = None
         self._step = 0
         self._drift_ms = 0.0
         self._held: tuple[NDArray[np.float64], NDArray[np.int64]] = _no_spikes()
@@ -393,6 +396,50 @@ class NeuronEngine:
         self._step = stop_step
         self._drift_ms = self._h.t - stop_step * self._per_step * self._dt_ms
 
+    def require_savable(self) -> None:
+        """Make sure, at t = 0, that :meth:`state` can save this network.
+
+        Raises:
+            ConfigurationError: If it cannot; one line per reason.
+        """
+        self._network_state = NetworkState(self._h)
+
+    def state(self) -> State:
+        """All that this rank's network needs to go on; see :class:`NetworkState`."""
+        if self._network_state is None:
+            raise SimulationError("The network was not made ready to be saved at t = 0.")
+        own = {
+            "step": np.array(self._step),
+            "drift_ms": np.array(self._drift_ms),
+            "held_ms": self._held[0].copy(),
+            "held_gids": self._held[1].copy(),
+        }
+        return joined(
+            own=own,
+            neuron=self._network_state.state(),
+            recordings=numbered([port.sampler.state() for port in self._recordings]),
+        )
+
+    def restore(self, state: State) -> None:
+        """Initialise the network and go on from a state.
+
+        Raises:
+            ConfigurationError: If the network is not built as the one that was saved.
+        """
+        self.initialize()
+        self.require_savable()
+        assert self._network_state is not None
+        with quiet():
+            self._network_state.restore(part(state, "neuron"))
+        own = part(state, "own")
+        self._step, self._drift_ms = int(own["step"]), float(own["drift_ms"])
+        self._held = np.array(own["held_ms"]), np.array(own["held_gids"])
+        self._spike_times.resize(0)
+        self._spike_gids.resize(0)
+        recordings = part(state, "recordings")
+        for number, port in enumerate(self._recordings):
+            port.sampler.restore(part(recordings, str(number)))
+
     def take_spikes(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Spikes of the cells on this rank since the last call, ordered by time, then id.
 
@@ -463,6 +510,8 @@ class NeuronEngine:
             if self._recordings and not self._composition.sim_config_values["use_fast_imem"]:
                 h.CVode().use_fast_imem(0)
             self._recordings.clear()
+            forget_samplers()
+            self._network_state = None
             self._targets.clear()
             self._spike_times = self._spike_gids = None
             self._voltages = None

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cosim.clock import SyncWindow
 from cosim.protocols import CountsToRate, GatedRate, Group, Samples
 from cosim.rate_ceiling import RateCeiling
+from cosim.saved_state import State, joined, part
 from cosim.signals import Packet, PacketLayout, SpikeCounts
 from cosim.spiking.delay_line import DelayLine
 from cosim.spiking.engine import NeuronEngine
@@ -211,6 +212,58 @@ class SpikingParticipant:
             "injection_of_rank_0": asdict(self._engine.injection),
             "warnings": list(self._engine.warnings),
         }
+
+    def require_savable(self) -> None:
+        """Make sure, after :meth:`start`, that the network can be saved."""
+        self._engine.require_savable()
+
+    def state(self) -> State:
+        """The network of this rank, rates under way, and what was not handed over yet."""
+        last: State = {}
+        if self._last is not None:
+            window, values = self._last
+            keys = sorted(values)
+            last = {
+                "window": np.array([window.index, window.start_step, window.n_steps]),
+                "keys": np.array(keys, dtype=np.str_).reshape(len(keys), 2),
+                "values": np.array([values[key] for key in keys]).reshape(-1, window.n_steps),
+            }
+        own = {
+            "kept_ms": np.concatenate([times for times, _ in self._kept] or [np.empty(0)]),
+            "kept_gids": np.concatenate(
+                [gids for _, gids in self._kept] or [np.empty(0, dtype=np.int64)]
+            ),
+            "gathered_ms": np.array(self._gathered_ms),
+            "n_spikes": self._n_spikes.copy(),
+            "n_events": np.array(self._n_events),
+        }
+        return joined(
+            engine=self._engine.state(),
+            ceiling=self._ceiling.state(),
+            gates=joined(**{name: g.transformer.state() for name, g in self._gates.items()}),
+            lines=joined(**{name: line.state() for name, line in self._lines.items()}),
+            last=last,
+            own=own,
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, in the place of :meth:`start`."""
+        self._engine.restore(part(state, "engine"))
+        self._ceiling.restore(part(state, "ceiling"))
+        gates, lines = part(state, "gates"), part(state, "lines")
+        for name, gate in self._gates.items():
+            gate.transformer.restore(part(gates, name))
+        self._lines = {name: DelayLine.restored(part(lines, name)) for name in self._sources}
+        own, last = part(state, "own"), part(state, "last")
+        self._kept = [(np.array(own["kept_ms"]), np.array(own["kept_gids"]))]
+        self._gathered_ms = float(own["gathered_ms"])
+        self._n_spikes, self._n_events = np.array(own["n_spikes"]), int(own["n_events"])
+        self._last = None
+        if last:
+            index, start_step, n_steps = (int(number) for number in last["window"])
+            keys = [(str(variable), str(region)) for variable, region in last["keys"]]
+            values = dict(zip(keys, np.array(last["values"]), strict=True))
+            self._last = SyncWindow(index, start_step, n_steps, self._dt_ms), values
 
     def _take(self, incoming: Packet) -> None:
         """File what was sent in the window before, the peer's and the own, into delay lines."""

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.saved_state import State
 from cosim.spiking.probe import ProbeSite
 
 Kind = Literal["traces", "lfp", "concentrations"]
@@ -51,6 +52,40 @@ class Recording:
     electrodes_um: tuple[tuple[float, float, float], ...] = ()
 
 
+# NEURON saves a statement that waits in its queue, but not a function of Python: samplers are
+# called by their number in a list that HOC knows by name.
+_HOC_NAME = "cosim_samplers"
+
+
+class _Samplers:
+    """The samplers of the network that this process has built."""
+
+    def __init__(self) -> None:
+        self._all: list[Sampler] = []
+
+    def add(self, h: Any, sampler: "Sampler") -> str:
+        """File a sampler; returns the statement of HOC that lets it sample."""
+        if not self._all:
+            h(f"objref {_HOC_NAME}")
+            setattr(h, _HOC_NAME, self)
+        self._all.append(sampler)
+        return f"{_HOC_NAME}.sample({len(self._all) - 1})"
+
+    def sample(self, number: float) -> None:
+        self._all[int(number)].sample()
+
+    def clear(self) -> None:
+        self._all.clear()
+
+
+_samplers = _Samplers()
+
+
+def forget_samplers() -> None:
+    """Forget the samplers of a network that is taken down."""
+    _samplers.clear()
+
+
 class Sampler:
     """Reads variables of this rank's cells at whole multiples of a period.
 
@@ -62,6 +97,7 @@ class Sampler:
 
     def __init__(self, h: Any, pointers: Sequence[Any], period_ms: float):
         self._queue, self._period_ms, self._n = h.CVode(), period_ms, len(pointers)
+        self._statement = _samplers.add(h, self)
         self._rows: list[NDArray[np.float64]] = []
         self._next = 0
         self._first = 0
@@ -73,7 +109,7 @@ class Sampler:
         """Take the first sample, at t = 0, just after NEURON was initialised."""
         self._rows, self._next, self._first = [], 0, 0
         if self._n:
-            self._sample()
+            self.sample()
 
     def take(self, stop_ms: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Samples before a time, since the last call.
@@ -93,11 +129,22 @@ class Sampler:
         del self._rows[:n]
         return times_ms, values
 
-    def _sample(self) -> None:
+    def sample(self) -> None:
+        """Take a sample and ask for the next; NEURON calls this."""
         self._gather.gather(self._values)
         self._rows.append(np.array(self._values))
         self._next += 1
-        self._queue.event(self._next * self._period_ms, self._sample)
+        self._queue.event(self._next * self._period_ms, self._statement)
+
+    def state(self) -> State:
+        """Samples not taken yet, and which comes next; its event is in NEURON's own queue."""
+        rows = np.array(self._rows, dtype=np.float64).reshape(len(self._rows), self._n)
+        return {"rows": rows, "next": np.array(self._next), "first": np.array(self._first)}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state, once NEURON's own is restored."""
+        self._rows = list(np.array(state["rows"]))
+        self._next, self._first = int(state["next"]), int(state["first"])
 
 
 class RecordingPort:

@@ -4,6 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from cosim.saved_state import State
+
 
 @njit(cache=True)
 def _relax(S, target, kept, n_clipped):  # type: ignore[no-untyped-def]
@@ -70,3 +72,12 @@ class RateToGating:
         target = gain / decay
         S: NDArray[np.float64] = _relax(self._S, target, np.exp(-decay * dt_ms), self.n_clipped)
         return S
+
+    def state(self) -> State:
+        """The gating variable as it stands, and the clips so far."""
+        return {"S": self._S.copy(), "n_clipped": self.n_clipped.copy()}
+
+    def restore(self, state: State) -> None:
+        """Go on from the gating variable of a checkpoint."""
+        self._S[:] = state["S"]
+        self.n_clipped[:] = state["n_clipped"]

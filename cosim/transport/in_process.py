@@ -1,13 +1,14 @@
 """Packets between two participants of one process: a mailbox, no threads."""
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
 from cosim.errors import SynchronizationError
-from cosim.signals import Packet
+from cosim.signals import Packet, Wish
 
 
 class InProcessTransport:
@@ -18,6 +19,7 @@ class InProcessTransport:
 
     def __init__(self, outbox: deque[Packet], inbox: deque[Packet]):
         self._outbox, self._inbox = outbox, inbox
+        self._wish = Wish.NOTHING
 
     @classmethod
     def pair(cls) -> tuple["InProcessTransport", "InProcessTransport"]:
@@ -28,6 +30,7 @@ class InProcessTransport:
 
     def send(self, packet: Packet) -> None:
         """Hand a packet over."""
+        self._wish = packet.wish
         self._outbox.append(packet)
 
     def receive(self, exchange: int, window: SyncWindow) -> Packet:
@@ -47,7 +50,7 @@ class InProcessTransport:
                 f"Exchange {exchange} (window {window.index}): {packet.sender} sent its packet "
                 f"{packet.exchange}; the two sides are out of step."
             )
-        return packet
+        return replace(packet, wish=max(packet.wish, self._wish))
 
     def close(self) -> None:
         """Nothing is under way: a packet is delivered when it is sent."""
@@ -56,12 +59,16 @@ class InProcessTransport:
 class NoPeer:
     """The connection of a participant that runs alone: nothing is sent, nothing comes."""
 
+    def __init__(self) -> None:
+        self._wish = Wish.NOTHING
+
     def send(self, packet: Packet) -> None:
-        """Drop the packet: nobody waits for it."""
+        """Drop the packet but for its wish: nobody waits for it."""
+        self._wish = packet.wish
 
     def receive(self, exchange: int, window: SyncWindow) -> Packet:
         """An empty packet."""
-        return Packet(exchange, "nobody")
+        return Packet(exchange, "nobody", wish=self._wish)
 
     def close(self) -> None:
         """Nothing is under way."""

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
 from cosim.errors import ConfigurationError, SynchronizationError
-from cosim.signals import Packet, PacketLayout
+from cosim.signals import Packet, PacketLayout, Wish
 from cosim.transport.rank_layout import RankLayout
 
 _TAG = 7  # both directions are ordered by MPI; the exchange number travels in the message
 _FAILED, _SPEAKS = 8, 9  # see claim_last_word
-_HEADER = 3  # exchange, first step, number of steps
+_WISHES = 10  # from a rank of a side to its root
+_HEADER = 4  # exchange, first step, number of steps, wish
 
 # A waiting rank first polls, then sleeps between polls, so that it neither answers late when the
 # peer is about as fast nor steals a core from it when ranks outnumber cores.
@@ -64,6 +65,7 @@ class MpiGroup:
         self._comm, self._timeout_s = comm, timeout_s
         self.rank: int = comm.rank
         self.size: int = comm.size
+        self._wish = Wish.NOTHING
 
     def sum(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Element-wise sum over the group's ranks, on every rank."""
@@ -82,6 +84,25 @@ class MpiGroup:
         flat = np.ascontiguousarray(values.T).ravel()
         parts = _gather_flat(self._comm, flat, self._timeout_s, "Spikes from the NEURON ranks")
         return [part.reshape(-1, n_rows).T for part in parts]
+
+    def wish_at_root(self, wish: Wish) -> Wish:
+        """What the root knows of the wishes of its group; other ranks tell it theirs.
+
+        A rank that is not the root does not wait: its wish may count one window later.
+
+        Args:
+            wish: What this rank wants.
+        """
+        if self.rank != 0:
+            if wish > self._wish:
+                self._comm.Send(np.array([wish], dtype=np.int64), dest=0, tag=_WISHES)
+                self._wish = wish
+            return wish
+        told = np.empty(1, dtype=np.int64)
+        while self.size > 1 and self._comm.Iprobe(source=MPI.ANY_SOURCE, tag=_WISHES):
+            self._comm.Recv(told, source=MPI.ANY_SOURCE, tag=_WISHES)
+            self._wish = max(self._wish, Wish(int(told[0])))
+        return max(wish, self._wish)
 
     def broadcast(self, values: NDArray[np.float64]) -> None:
         """Copy the root's values to every rank, in place."""
@@ -122,15 +143,17 @@ class MpiTransport:
         self._incoming, self._outgoing = incoming, outgoing
         self._timeout_s = timeout_s
         self._sending: tuple[Any, NDArray[np.float64]] | None = None
+        self._wish = Wish.NOTHING
 
     def send(self, packet: Packet) -> None:
         """Hand a packet over; returns without waiting for the peer."""
+        self._wish = self._group.wish_at_root(packet.wish)
         if self._group.rank != 0:
             return
         values = self._outgoing.pack(packet)
         window = packet.signals[0].window if packet.signals else None
         start, n_steps = (window.start_step, window.n_steps) if window else (0, 0)
-        message = np.concatenate([[packet.exchange, start, n_steps], values.ravel()])
+        message = np.concatenate([[packet.exchange, start, n_steps, self._wish], values.ravel()])
         if self._sending is not None:
             _wait(self._sending[0], self._timeout_s, f"Packet {packet.exchange - 1} not taken")
         # Kept alive until delivered.
@@ -165,8 +188,9 @@ class MpiTransport:
                     f"{where}: the peer's message does not fit ({reason}); the two sides are out "
                     f"of step."
                 ) from None
+            message[3] = max(message[3], self._wish)
         self._group.broadcast(message)
-        got, start, n_got = (int(value) for value in message[:_HEADER])
+        got, start, n_got, wish = (int(value) for value in message[:_HEADER])
         if (got, n_got) != (exchange, n_steps) or (n_steps and start != window.start_step):
             raise SynchronizationError(
                 f"{where}: expected exchange {exchange} over {n_steps} steps from step "
@@ -174,7 +198,7 @@ class MpiTransport:
                 f"the two sides are out of step."
             )
         values = message[_HEADER:].reshape(n_steps, n_columns)
-        return self._incoming.unpack(exchange, window, values)
+        return self._incoming.unpack(exchange, window, values, Wish(wish))
 
 
 class MpiWorld:
@@ -200,6 +224,22 @@ class MpiWorld:
         text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
         parts = _gather_flat(self.comm, text, self._timeout_s, "Records of all ranks")
         return [json.loads(part.tobytes()) for part in parts] if self.comm.rank == 0 else None
+
+    @property
+    def rank(self) -> int:
+        """Rank in the world."""
+        return self.layout.rank
+
+    def share_record(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Rank 0's record of plain values, on every rank."""
+        text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)
+        length = np.array([text.size], dtype=np.int64)
+        what = "A record from rank 0"
+        _wait(self.comm.Ibcast(length, root=0), self._timeout_s, what)
+        shared = text.copy() if self.rank == 0 else np.empty(int(length[0]), dtype=np.uint8)
+        _wait(self.comm.Ibcast(shared, root=0), self._timeout_s, what)
+        told: dict[str, Any] = json.loads(shared.tobytes())
+        return told
 
     def barrier(self) -> None:
         """Wait until every rank is here."""

@@ -1,0 +1,99 @@
+"""Taking up an interrupted run: what is in its folder, and whether it is the same run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cosim.checkpoint_identity import differences, identity
+from cosim.checkpoint_store import CHECKPOINTS_FOLDER, Checkpoint, CheckpointStore
+from cosim.config import Experiment
+from cosim.errors import ConfigurationError
+from cosim.experiment_file import validate
+from cosim.plan import Plan
+from cosim.results import PROVENANCE_FILE
+
+# The manifest's key for the experiment as its file says it.
+_DOCUMENT = "document"
+
+
+def facts_of(experiment: Experiment, planned: Plan, n_ranks: int) -> dict[str, Any]:
+    """What a manifest says of the run, so that it can be taken up and not be mixed up.
+
+    Args:
+        experiment: As the user gave it.
+        planned: What is run.
+        n_ranks: Ranks of the run.
+    """
+    document = {**experiment.resolved(), "base": str(experiment.base.resolve())}
+    return {"identity": identity(planned, n_ranks), _DOCUMENT: document}
+
+
+def is_finished(directory: Path) -> bool:
+    """Whether a folder holds a run that reached its end.
+
+    Args:
+        directory: Folder of the run.
+    """
+    try:
+        facts = json.loads((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and "wall_s" in facts
+
+
+def newest(directory: Path) -> Checkpoint:
+    """The checkpoint from which the run in a folder goes on.
+
+    Args:
+        directory: Folder of the run.
+
+    Raises:
+        ConfigurationError: If there is none.
+        ResultsError: If all are damaged.
+    """
+    found = CheckpointStore(directory, 1).newest()
+    if found is None:
+        raise ConfigurationError(
+            f"{directory / CHECKPOINTS_FOLDER} holds no checkpoint; runs write them with checkpoint: "
+            f"{{every_minutes: 10}} in the experiment file. Start the run anew."
+        )
+    return found
+
+
+def same_run(checkpoint: Checkpoint, planned: Plan, n_ranks: int) -> None:
+    """Make sure that a run may go on from a checkpoint.
+
+    Args:
+        checkpoint: Where it would go on.
+        planned: What would go on.
+        n_ranks: Its ranks.
+
+    Raises:
+        ConfigurationError: If it is another run, with what differs.
+    """
+    problem = differences(identity(planned, n_ranks), checkpoint.facts["identity"])
+    if problem:
+        raise ConfigurationError(
+            f"{checkpoint.folder} is of another run: {problem}. Resume with what it was written "
+            f"with, or start anew in another folder."
+        )
+
+
+def interrupted_experiment(directory: Path) -> Experiment:
+    """The experiment of an interrupted run, as its file said it.
+
+    Args:
+        directory: Folder of the run.
+
+    Raises:
+        ConfigurationError: If there is no checkpoint, or the experiment was made in Python.
+    """
+    document = dict(newest(directory).facts[_DOCUMENT])
+    base = Path(document.pop("base"))
+    try:
+        return validate(document, base)
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"The experiment of {directory} cannot be told from its checkpoint ({error}); name its "
+            f"file as well, or call cosim.run(experiment, {str(directory)!r}, resume=True)."
+        ) from error
