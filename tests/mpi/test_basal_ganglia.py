@@ -8,7 +8,8 @@ import pytest
 
 from cosim import RunResult
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "basal_ganglia_in_the_brain.yaml"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLE = EXAMPLES / "deep_brain_stimulation" / "basal_ganglia_in_the_brain.yaml"
 COSIM = Path(sys.executable).with_name("cosim")
 SMALL = "{condition: patient, cells: 24, stimulation: {site: STN, rate_hz: 130, amplitude: 20}}"
 

@@ -88,10 +88,11 @@ _CONNECTIONS = {
 }
 
 
-# Where an experiment names none; set for a brain with normalize: region and G 0.2, as in
-# examples/basal_ganglia_in_the_brain.yaml. A cell here rests at 16 to 36 Hz, a region of the mean
-# field at 3 to 4 Hz; the weights of the outputs make a replaced region felt as before while it
-# rests. They are for one region; populations that stand in several need an output for each.
+# Where an experiment names none; set for a brain with normalize: region and G 0.2 (at another G
+# divide rate_scale by as much: examples/deep_brain_stimulation). A cell here rests at 16 to 36 Hz,
+# a region of the mean field at 3 to 4 Hz; the weights of the outputs make a replaced region felt as
+# before while it rests. They are for one region; populations that stand in several need an output
+# for each.
 _INPUTS = tuple(
     {
         "from": "R_e",
