@@ -111,31 +111,68 @@ def _increments(seed, first_stream, first_step, root, scales, out):  # type: ign
 
 
 @njit(cache=True)
-def _count_all(seed, stream, identities, first_step, means, counts):  # type: ignore[no-untyped-def]
+def _first_bits(seed, stream, identities, step, block, out):  # type: ignore[no-untyped-def]
+    """The 52 bits behind the first uniform of one key per identity; eight at a time in a vector."""
+    for c in range(identities.size):
+        x0, x1, _, _ = _philox(seed, step, identities[c], stream, block)
+        out[c] = np.int64((x0 << np.uint64(20)) | (x1 >> np.uint64(12)))
+
+
+@njit(cache=True)
+def _count(seed, stream, identities, step, mean, bits, counts):  # type: ignore[no-untyped-def]
+    """What ``_poisson`` gives for each identity; returns the sum."""
     n_events = 0
-    for s in range(means.shape[0]):
-        total = means[s, -1]
+    if mean <= 0.0:
+        return n_events
+    if mean > _LARGEST_MEAN:
         for c in range(identities.size):
-            counts[s, c] = _poisson(seed, stream, identities[c], first_step + s, total)
-            n_events += counts[s, c]
+            counts[c] = _poisson(seed, stream, identities[c], step, mean)
+            n_events += counts[c]
+        return n_events
+    _first_bits(seed, stream, identities, step, np.uint64(0xFFFFFFFF), bits)
+    # Most draws are below exp(-mean), that is, no event. Compared as whole numbers, exactly:
+    # (bits + .5) 2^-52 > p where bits > p 2^52 - .5, and the right side has no rounding.
+    none = np.int64(np.floor(np.exp(-mean) * 2.0**52 - 0.5))
+    for c in range(identities.size):
+        if bits[c] > none:
+            counts[c] = _poisson_by_inversion(mean, (np.float64(bits[c]) + 0.5) * 2.0**-52)
+            n_events += counts[c]
     return n_events
 
 
 @njit(cache=True)
-def _place_all(seed, stream, identities, first_step, means, counts, cell, source, when):  # type: ignore[no-untyped-def]
+def _events(seed, stream, identities, first_step, means):  # type: ignore[no-untyped-def]
+    """All events of some steps: cell, source, time in steps."""
+    cumulated = np.empty_like(means)
+    counts = np.zeros((means.shape[0], identities.size), np.int64)
+    bits = np.empty(identities.size, np.int64)
+    n_events = 0
+    for s in range(means.shape[0]):
+        total = 0.0
+        for j in range(means.shape[1]):
+            total += means[s, j]
+            cumulated[s, j] = total
+        step = first_step + np.uint64(s)
+        n_events += _count(seed, stream, identities, step, total, bits, counts[s])
+    cell = np.empty(n_events, np.int64)
+    source = np.empty(n_events, np.int64)
+    when = np.empty(n_events)
     n = 0
     for s in range(means.shape[0]):
-        cumulated = means[s]
+        step = first_step + np.uint64(s)
+        # Late in a long run the sum can round up to the next step.
+        latest = np.nextafter(np.float64(step) + 1.0, 0.0)
         for c in range(identities.size):
             for k in range(counts[s, c]):
-                u, v = _uniform_pair(seed, stream, identities[c], first_step + s, k)
+                u, v = _uniform_pair(seed, stream, identities[c], step, k)
                 cell[n] = c
                 # Which source: the first whose cumulated mean exceeds the draw.
-                source[n] = np.searchsorted(cumulated, v * cumulated[-1], side="right")
-                # Late in a long run the sum can round up to the next step.
-                stop = np.float64(first_step) + s + 1.0
-                when[n] = min(np.float64(first_step) + s + u, np.nextafter(stop, 0.0))
+                source[n] = np.searchsorted(
+                    cumulated[s], v * cumulated[s, means.shape[1] - 1], side="right"
+                )
+                when[n] = min(np.float64(step) + u, latest)
                 n += 1
+    return cell, source, when
 
 
 @njit(cache=True)
@@ -224,16 +261,10 @@ def poisson_events(
         Cell index, source index and time of each event, shape ``(n_events,)``; time in steps
         since the start of the run, inside the step. Ordered by step, then cell.
     """
-    cumulated = np.cumsum(mean_counts, axis=1)
     key = np.uint64(seed), np.uint64(stream), identities.astype(np.uint64), np.uint64(first_step)
-    counts = np.empty((mean_counts.shape[0], identities.size), dtype=np.int64)
-    n_events = _count_all(*key, cumulated, counts) if mean_counts.shape[1] else 0
-    cell = np.empty(n_events, dtype=np.int64)
-    source = np.empty(n_events, dtype=np.int64)
-    when = np.empty(n_events)
-    if n_events:
-        _place_all(*key, cumulated, counts, cell, source, when)
-    return cell, source, when
+    found: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+    found = _events(*key, mean_counts)
+    return found
 
 
 def copied_events(

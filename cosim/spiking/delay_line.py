@@ -1,9 +1,23 @@
 """Rates of source regions on their way to a target: what was fired tau ago arrives now."""
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from cosim.saved_state import State
+
+
+@njit(cache=True)
+def _take(ring, first, columns, delays, out):  # type: ignore[no-untyped-def]
+    """``out[s, j]``: what column j held ``delays[j]`` steps before step ``first + s``."""
+    n_rows = ring.shape[0]
+    for j in range(columns.size):
+        row = (first - delays[j]) % n_rows
+        for s in range(out.shape[0]):
+            out[s, j] = ring[row, columns[j]]
+            row += 1
+            if row == n_rows:
+                row = 0
 
 
 class DelayLine:
@@ -18,6 +32,9 @@ class DelayLine:
     def __init__(self, initial_hz: NDArray[np.float64], longest_delay: int, longest_window: int):
         self._ring = np.tile(initial_hz, (longest_delay + longest_window, 1))
         self._next_step = 0
+        # Compiled here, not in the first window of a run.
+        nothing = np.empty(0, dtype=np.int64)
+        self.arriving(0, 1, nothing, nothing)
 
     @classmethod
     def restored(cls, state: State) -> "DelayLine":
@@ -63,11 +80,12 @@ class DelayLine:
         Raises:
             ValueError: If a rate is asked for that has not been pushed yet.
         """
-        sent = start_step + np.arange(n_steps)[:, None] - delays[None, :]
-        if sent.size and sent.max() >= self._next_step:
+        latest = start_step + n_steps - 1 - int(delays.min(initial=n_steps))
+        if latest >= self._next_step:
             raise ValueError(
-                f"The rate of step {sent.max()} is needed at step {start_step + n_steps - 1}, "
+                f"The rate of step {latest} is needed at step {start_step + n_steps - 1}, "
                 f"but only {self._next_step} steps are known: the window exceeds a delay."
             )
-        arriving: NDArray[np.float64] = self._ring[sent % self._ring.shape[0], columns[None, :]]
+        arriving = np.empty((n_steps, columns.size))
+        _take(self._ring, start_step, columns, delays, arriving)
         return arriving

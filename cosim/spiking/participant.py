@@ -109,6 +109,7 @@ class SpikingParticipant:
         self._labels = engine.populations
         self._first_gids = np.array([engine.first_gid(label) for label in self._labels])
         self._order = np.argsort(self._first_gids)
+        self._ordered = self._first_gids[self._order]
         n_cells = np.array([engine.n_cells(label) for label in self._labels])
         self._to_rate = to_rate(n_cells)
         self._ceiling = RateCeiling(
@@ -124,6 +125,7 @@ class SpikingParticipant:
         # After the inputs, whose synapses may be what is read.
         self._probes = {key: engine.add_probe(reading) for key, reading in readings.items()}
         self.recordings = [engine.add_recording(recording) for recording in recordings]
+        DelayLine(np.zeros(1), 0, 1)  # compiled here, not in the first window of a run
         self._lines: dict[str, DelayLine] = {}
         self._last: tuple[SyncWindow, dict[tuple[str, str], NDArray[np.float64]]] | None = None
         self._kept: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
@@ -334,28 +336,28 @@ class SpikingParticipant:
     def _count(self, window: SyncWindow) -> NDArray[np.int64]:
         """Local spikes per step and population, shape ``(n_steps, n_populations)``."""
         times_ms, gids = self._engine.take_spikes()
-        counts = np.zeros((window.n_steps, len(self._labels)), dtype=np.int64)
-        if times_ms.size:
-            self._kept.append((times_ms, gids))
-            steps = self._engine.step_of(times_ms) - window.start_step
-            np.add.at(counts, (steps, self._population_of(gids)), 1)
-        return counts
+        shape = window.n_steps, len(self._labels)
+        if not times_ms.size:
+            return np.zeros(shape, dtype=np.int64)
+        self._kept.append((times_ms, gids))
+        steps = self._engine.step_of(times_ms) - window.start_step
+        cells = steps * shape[1] + self._population_of(gids)
+        return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
     def _population_of(self, gids: NDArray[np.int64]) -> NDArray[np.int64]:
-        ordered = self._first_gids[self._order]
-        found: NDArray[np.int64] = self._order[np.searchsorted(ordered, gids, side="right") - 1]
+        found: NDArray[np.int64] = self._order[self._ordered.searchsorted(gids, side="right") - 1]
         return found
 
     def _pack(
         self, window: SyncWindow, given: Mapping[tuple[str, str], NDArray[np.float64]]
     ) -> Packet:
-        signals = tuple(
-            layout.build(
-                window, np.stack([given[layout.variable, r] for r in layout.regions], axis=1)
-            )
-            for layout in self.outgoing.signals
-        )
-        return Packet(window.index + 1, self.name, signals)
+        signals = []
+        for layout in self.outgoing.signals:
+            values = np.empty((window.n_steps, len(layout.regions)))
+            for column, region in enumerate(layout.regions):
+                values[:, column] = given[layout.variable, region]
+            signals.append(layout.build(window, values))
+        return Packet(window.index + 1, self.name, tuple(signals))
 
     def _gather(self, now_ms: float) -> None:
         """Bring what all ranks recorded to the root; spikes are ordered by time and gid."""

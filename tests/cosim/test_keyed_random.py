@@ -224,3 +224,25 @@ def test_events_are_ordered_by_step_and_then_by_cell():
 def test_two_projections_onto_one_cell_are_independent():
     a, b = (counts_of(2.0, stream=PROJECTION_STREAM + p) for p in (0, 1))
     assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(N)
+
+
+def test_events_are_those_of_the_definition_for_every_mean():
+    """One scalar draw per cell and step, and one per event, at means from none to many parts."""
+    from cosim.keyed_random import _poisson, _uniform_pair
+
+    random = np.random.default_rng(3)
+    gids = np.array([0, 5, 6, 1_234_567, 2**31 + 3])
+    seed, stream, first = 2**40 + 9, PROJECTION_STREAM + 3, 10**9
+    for scale in (0.0, 1e-18, 1e-3, 0.02, 0.7, 30.0, 400.0):
+        means = random.random((7, 4)) * scale
+        means[2], means[3, 1:] = 0.0, 0.0
+        expected = []
+        for row, sources in enumerate(np.cumsum(means, axis=1)):
+            for cell, gid in enumerate(gids):
+                key = np.uint64(seed), np.uint64(stream), np.uint64(gid), np.uint64(first + row)
+                for event in range(_poisson(*key, sources[-1])):
+                    u, v = _uniform_pair(*key, np.uint64(event))
+                    source = int(np.searchsorted(sources, v * sources[-1], side="right"))
+                    expected.append((cell, source, first + row + u))
+        found = poisson_events(seed, stream, gids, first, means)
+        assert list(zip(*(column.tolist() for column in found), strict=True)) == expected
