@@ -12,7 +12,7 @@ import numpy as np
 from cosim.checkpoint_store import Checkpoint, CheckpointStore, FileRecord
 from cosim.clock import SyncClock, SyncWindow
 from cosim.config import Checkpointing
-from cosim.errors import ResultsError, SimulationError, Suspended
+from cosim.errors import ResultsError, SimulationError, SuspendedError
 from cosim.recorder import Recorder
 from cosim.saved_state import State, joined, part
 from cosim.scheduler import Side, Standing
@@ -151,7 +151,7 @@ class Checkpointer:
         """Save if it is time, unless the run is at its end anyway.
 
         Raises:
-            Suspended: If the run was asked to stop and can be resumed.
+            SuspendedError: If the run was asked to stop and can be resumed.
             ResultsError: If it was asked to stop and no checkpoint could be written.
         """
         window = standing.window
@@ -175,7 +175,7 @@ class Checkpointer:
             elif self._last_ms is None:
                 raise ResultsError(f"asked to end, and {line}.")
         if wish is Wish.STOP:
-            raise Suspended(
+            raise SuspendedError(
                 f"asked to end at t = {window.stop_ms:g} ms; go on from the checkpoint of t = "
                 f"{self._last_ms:g} ms with cosim run --resume {self._store.directory}."
             )

@@ -12,7 +12,7 @@ import typer
 
 from cosim import __version__
 from cosim.config import Experiment
-from cosim.errors import ConfigurationError, CosimError, Suspended
+from cosim.errors import ConfigurationError, CosimError, SuspendedError
 from cosim.experiment_file import load
 from cosim.transport.launcher import TRACEBACK, launched_rank, launched_size
 
@@ -41,14 +41,16 @@ _END_S = 60.0
 
 @contextmanager
 def _one_line_errors(show_traceback: bool) -> Iterator[None]:
-    """One line per cause and an exit status: 2 for a mistake in the file, 1 for a failure, 75
-    (EX_TEMPFAIL) for a run that was asked to end and can be resumed.
+    """One line per cause and an exit status.
+
+    2 for a mistake in the file, 75 (EX_TEMPFAIL) for a run that was asked to end and can be
+    resumed, 1 for any other failure.
     """
     if show_traceback:
         os.environ[TRACEBACK] = "1"  # for the ranks of an MPI world, which end elsewhere
     try:
         yield
-    except Suspended as suspended:
+    except SuspendedError as suspended:
         if launched_rank() == 0:
             typer.echo(f"cosim: {suspended}", err=True)
         if launched_size() > 1:

@@ -29,7 +29,7 @@ class SynchronizationError(CosimError):
     """The two sides no longer agree on which window they are in, or one fell silent."""
 
 
-class Suspended(CosimError):
+class SuspendedError(CosimError):
     """The run was asked to end early (SIGTERM), and goes on from its last checkpoint."""
 
 

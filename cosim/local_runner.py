@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cosim.build import build_neuron, build_tvb
 from cosim.config import Experiment
-from cosim.errors import ConfigurationError, CosimError, Suspended
+from cosim.errors import ConfigurationError, CosimError, SuspendedError
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
@@ -63,7 +63,7 @@ def run_here(
                 sides[0].after_window = [*sides[0].after_window, progress_hook(progress)]
                 stopwatch.switch("record")
                 run_windows(planned.clock, sides, stopwatch, position, keeper)
-        except (ConfigurationError, Suspended):
+        except (ConfigurationError, SuspendedError):
             raise
         except CosimError as error:
             recorder.flush()

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from cosim.build import build_neuron, build_tvb, layouts
 from cosim.config import Experiment
-from cosim.errors import ConfigurationError, CosimError, Suspended
+from cosim.errors import ConfigurationError, CosimError, SuspendedError
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
@@ -68,7 +68,7 @@ def run_as_rank(
         check_world(size)
         world = MpiWorld(timeout_s)
         result = _run(world, experiment, output, overwrite, resume, quiet, position, recorders)
-    except Suspended:
+    except SuspendedError:
         # Every rank has saved its part and ends by itself.
         atexit.unregister(left_from_within)
         raise

@@ -54,8 +54,8 @@ def newest(directory: Path) -> Checkpoint:
     found = CheckpointStore(directory, 1).newest()
     if found is None:
         raise ConfigurationError(
-            f"{directory / CHECKPOINTS_FOLDER} holds no checkpoint; runs write them with checkpoint: "
-            f"{{every_minutes: 10}} in the experiment file. Start the run anew."
+            f"{directory / CHECKPOINTS_FOLDER} holds no checkpoint; runs write them with "
+            f"checkpoint: {{every_minutes: 10}} in the experiment file. Start the run anew."
         )
     return found
 

@@ -66,8 +66,8 @@ class RunKeeping:
             )
         if planned.circuits is None and n_ranks > 1:
             raise ConfigurationError(
-                f"checkpoint: a run without circuits needs one process, and {n_ranks} were started; "
-                f"leave mpirun out."
+                f"checkpoint: a run without circuits needs one process, and {n_ranks} were "
+                f"started; leave mpirun out."
             )
         self._store = CheckpointStore(directory, self._settings.keep)
         if resume and not self._is_finished:

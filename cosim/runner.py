@@ -36,7 +36,7 @@ def run(
     Raises:
         ConfigurationError: If the experiment cannot be run as written.
         SimulationError: If the simulation leaves the range of sense (NaN, runaway rates).
-        Suspended: If SIGTERM came and the experiment has a section ``checkpoint``.
+        SuspendedError: If SIGTERM came and the experiment has a section ``checkpoint``.
         ResultsError: If the results cannot be written.
     """
     size = launched_size()

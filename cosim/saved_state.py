@@ -1,6 +1,6 @@
 """State as named arrays: what a checkpoint holds of each part of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ def part(state: State, name: str) -> dict[str, NDArray[Any]]:
     return {key.removeprefix(start): v for key, v in state.items() if key.startswith(start)}
 
 
-def numbered(states: list[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+def numbered(states: Sequence[State]) -> dict[str, NDArray[Any]]:
     """The states of a list of parts as one, told apart by their positions.
 
     Args:

@@ -189,7 +189,8 @@ class _Balloon(_Gathering):
     """The fit's BOLD, which takes whole windows itself."""
 
     def __call__(self, start_step: int, states: Array) -> tuple[Array, Array]:
-        return self._monitor.sample_window(start_step, states)
+        sampled: tuple[Array, Array] = self._monitor.sample_window(start_step, states)
+        return sampled
 
 
 _KINDS: dict[type[Any], Callable[[Any], Sampler]] = {

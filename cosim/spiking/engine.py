@@ -93,6 +93,10 @@ class NeuronEngine:
         self._dt_ms = dt_ms
         self._composition = composition
         self._h = neuron_hoc()
+        if int(self._h.List("NetCon").count()):
+            # Of a network whose end an exception still held on to. NEURON numbers its objects from
+            # 0 once none is left, and a checkpoint knows them by their numbers.
+            gc.collect()
         self._sim = netpyne_sim()
         self._targets = Targets(self._h, {})
         self._ports: list[InputPort] = []
@@ -342,6 +346,7 @@ class NeuronEngine:
         sim.pc.spike_record(-1, self._spike_times, self._spike_gids)
         self._voltages = VoltageWatch(h, self._cells)
         self._step, self._drift_ms, self._held = 0, 0.0, _no_spikes()
+        self._network_state = None
         try:
             with self._chatter.stage("initialising NEURON"):
                 h.finitialize(float(sim.cfg.hParams["v_init"]))
@@ -397,12 +402,13 @@ class NeuronEngine:
         self._drift_ms = self._h.t - stop_step * self._per_step * self._dt_ms
 
     def require_savable(self) -> None:
-        """Make sure, at t = 0, that :meth:`state` can save this network.
+        """Make sure, at t = 0 or once restored, that :meth:`state` can save this network.
 
         Raises:
             ConfigurationError: If it cannot; one line per reason.
         """
-        self._network_state = NetworkState(self._h)
+        if self._network_state is None:
+            self._network_state = NetworkState(self._h)
 
     def state(self) -> State:
         """All that this rank's network needs to go on; see :class:`NetworkState`."""

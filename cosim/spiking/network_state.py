@@ -12,14 +12,14 @@ at t = 0 shows that it was.
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import ConfigurationError, SimulationError
 from cosim.saved_state import State
-from cosim.spiking.savable import PYTHON_EVENT, mechanism_problems, python_event
+from cosim.spiking.savable import PYTHON_EVENT, mechanism_problems, python_event, self_event
 
 # Diameters do not change during a run, and SaveState holds the outer potentials.
 _LEFT_OUT = ("morphology", "extracellular")
@@ -35,6 +35,9 @@ class NetworkState:
         ConfigurationError: If the network holds something that cannot be saved; one line each.
     """
 
+    # NEURON files the targets of such events when it reads the first, and never anew.
+    _read_self_events: ClassVar[bool] = False
+
     def __init__(self, h: Any):
         self._h = h
         density, points = _Mechanisms(h, 0), _Mechanisms(h, 1)
@@ -45,20 +48,22 @@ class NetworkState:
             text.append(f"{section.name()} {section.nseg}")
             for segment in section:
                 for name in _names_of(segment):
-                    variables = density.variables(name)
-                    for variable, size in variables:
-                        pointers += _references(segment, variable, size)
-                    own = [variable.removesuffix(f"_{name}") for variable, _ in variables]
-                    self._streams += _streams(getattr(segment, name, None), own)
+                    # A mechanism's stream is known by its name in the mechanism.
+                    found = density.streams(name, getattr(segment, name, None), f"_{name}")
+                    self._streams += found.values()
+                    for variable, size in density.variables(name):
+                        if variable not in found:
+                            pointers += _references(segment, variable, size)
         for name in points.names:
             objects = h.List(name)
             for number in range(int(objects.count())):
-                point, variables = objects.o(number), points.variables(name)
-                streams = _streams(point, [variable for variable, _ in variables])
-                self._streams += streams
-                text.append(f"{point.hname()} {len(streams)}")
-                for variable, size in variables:
-                    pointers += _references(point, variable, size)
+                point = objects.o(number)
+                found = points.streams(name, point, "")
+                self._streams += found.values()
+                text.append(f"{point.hname()} {len(found)}")
+                for variable, size in points.variables(name):
+                    if variable not in found:
+                        pointers += _references(point, variable, size)
         problems = [*mechanism_problems({**density.used(), **points.used()})]
         if int(h.List("LinearMechanism").count()):
             problems.append("checkpoint: NEURON does not save the state of a LinearMechanism.")
@@ -103,6 +108,13 @@ class NetworkState:
                 "connections, weights or start values differ); restore the circuit's files, or "
                 "start the run anew."
             )
+        if self_event(state["savestate"]):
+            if NetworkState._read_self_events:
+                raise ConfigurationError(
+                    "resume: this process has resumed a run before, and NEURON would look for the "
+                    "cells of that one; resume in a new process."
+                )
+            NetworkState._read_self_events = True
         with _MemoryFile() as path:
             path.write(state["savestate"])
             saved = self._h.SaveState()
@@ -143,6 +155,7 @@ class _Mechanisms:
         self._h = h
         self._types = h.MechanismType(kind)
         self._variables: dict[str, list[tuple[str, int]]] = {}
+        self._streams: dict[str, list[str]] = {}
         name = h.ref("")
         self.names = []
         for index in range(int(self._types.count())):
@@ -161,6 +174,17 @@ class _Mechanisms:
             self._variables[mechanism] = found
         return self._variables[mechanism]
 
+    def streams(self, mechanism: str, owner: Any, suffix: str) -> dict[str, Any]:
+        """Random streams of one instance, by the names that :meth:`variables` gives them."""
+        if mechanism not in self._streams:
+            self._streams[mechanism] = [
+                name
+                for name, _ in self.variables(mechanism)
+                if hasattr(getattr(owner, name.removesuffix(suffix), None), "get_seq")
+            ]
+        names = self._streams[mechanism]
+        return {name: getattr(owner, name.removesuffix(suffix)) for name in names}
+
     def used(self) -> dict[str, str]:
         """Source text of every mechanism that was asked for, by name."""
         found = {}
@@ -177,17 +201,11 @@ def _names_of(segment: Any) -> Iterator[str]:
 
 
 def _references(owner: Any, variable: str, size: int) -> list[Any]:
-    """References to a variable of a segment or point process; none if it is a random stream."""
+    """References to a variable of a segment or point process, one per element."""
     reference = getattr(owner, f"_ref_{variable}", None)
     if reference is None:
         return []
     return [reference] if size == 1 else [reference[index] for index in range(size)]
-
-
-def _streams(owner: Any, names: list[str]) -> list[Any]:
-    """Random streams among the variables of a mechanism."""
-    found = (getattr(owner, name, None) for name in names)
-    return [one for one in found if hasattr(one, "get_seq")]
 
 
 class _MemoryFile:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,8 @@ PYTHON_EVENT = (
 
 _COMMENT = re.compile(r"^[ \t]*COMMENT\b.*?^[ \t]*ENDCOMMENT\b|[:?].*?$", re.DOTALL | re.MULTILINE)
 _VERBATIM = re.compile(r"^[ \t]*VERBATIM\b(.*?)^[ \t]*ENDVERBATIM\b", re.DOTALL | re.MULTILINE)
+# Kind 3 of NEURON's events, then what it is sent to: name, number, type, NetCon, place and flag.
+_SELF_EVENT = re.compile(rb"3\n[A-Za-z]\w* \d+ \d+ -?\d+ -?\d+ [^\n]+\n")
 _WORDS = re.compile(r"[A-Za-z_]\w*")
 # NEURON's own, whose hidden state is saved here (streams) or is fixed during a run.
 _KNOWN = ("NetStim", "VClamp", "APCount")
@@ -21,7 +22,12 @@ _KNOWN = ("NetStim", "VClamp", "APCount")
 
 def python_event(saved: NDArray[np.uint8]) -> bool:
     """Whether what NEURON's SaveState wrote names a function of Python as an event."""
-    return b"\nPythonObject[" in saved.tobytes()
+    return b"1 0\nPythonObject" in saved.tobytes()
+
+
+def self_event(saved: NDArray[np.uint8]) -> bool:
+    """Whether a mechanism's event to itself (net_send) is in what NEURON's SaveState wrote."""
+    return _SELF_EVENT.search(saved.tobytes()) is not None
 
 
 def mechanism_problems(texts: Mapping[str, str]) -> Iterator[str]:
@@ -65,8 +71,8 @@ def _reason(text: str) -> str:
 def _carried(text: str) -> set[str]:
     """ASSIGNED variables that are not public and are computed from their own last value."""
     public = set[str]()
-    for match in re.finditer(r"\b(?:RANGE|GLOBAL|READ|WRITE|POINTER)\b([^\n]*)", text):
-        public.update(_WORDS.findall(match[1]))
+    for names in re.finditer(r"\b(?:RANGE|GLOBAL|READ|WRITE|POINTER)\b([^\n]*)", text):
+        public.update(_WORDS.findall(names[1]))
     hidden = {
         match[0]
         for line in _block(text, "ASSIGNED").splitlines()
@@ -81,8 +87,8 @@ def _carried(text: str) -> set[str]:
 
 def _block(text: str, name: str) -> str:
     """What stands between the braces of a block of NMODL; empty if there is no such block."""
-    found: Any = re.search(rf"\b{name}\b\s*\{{", text)
-    if found is None:
+    found = re.search(rf"\b{name}\b\s*\{{", text)
+    if not found:
         return ""
     depth, start = 1, found.end()
     for position in range(start, len(text)):
