@@ -3,6 +3,8 @@
 import logging
 import warnings
 
+from cosim.compile_lock import compiling_alone
+
 # TVB warns at import about a module that only surface simulations need, and its loggers report
 # every optional file that a connectome lacks.
 with warnings.catch_warnings():
@@ -12,3 +14,7 @@ with warnings.catch_warnings():
 
 for _name in ("tvb", "tvb.basic.readers", "tvb.simulator", "tvb.datatypes"):
     logging.getLogger(_name).setLevel(logging.ERROR)
+
+# Its functions are compiled as it is imported, by every rank of a first run at the same moment.
+with compiling_alone("kernels"):
+    import cosim.meanfield.kernels  # noqa: F401
