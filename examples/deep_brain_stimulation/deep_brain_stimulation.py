@@ -5,7 +5,7 @@ the published stimulations: pulses of 0.3 ms at 130 Hz into the STN, or a consta
 GPi. Runs of one seed share the noise of the mean field. Prints rates, spectra and what changes in
 the cortex, with intervals over seeds, beside what was published, and writes a figure.
 
-    python deep_brain_stimulation.py OUTPUT [--seeds 5] [--seconds 5]
+    python deep_brain_stimulation.py OUTPUT [--seeds 5] [--seconds 3.5]
 
 Runs that are there already are not run again. Under `mpirun -n 3` NEURON has two ranks, TVB one.
 """
@@ -38,6 +38,7 @@ CASES = {
 COLOURS = ("#4c72b0", "#8c8c8c", "#dd8452", "#55a868")
 ORDER = ("CxE", "CxI", "dSN", "iSN", "GPe", "STN", "GPi", "Thl")
 BETA_HZ = (13.0, 30.0)
+_KINDS = ("frontal", "other")
 _FRONTAL = ("RM-PFC", "RM-PMC", "RM-FEF", "RM-M1")
 _NOT_CORTEX = ("TM-", "BG-", "RM-Amyg", "RM-HC")
 
@@ -63,12 +64,12 @@ def run(of: cosim.Experiment, folder: Path) -> cosim.RunResult:
 
 def areas(regions: Sequence[str], replaced: Sequence[str]) -> dict[str, list[int]]:
     """The mean field's cortex: frontal and other, on the side of the circuit (R) and opposite."""
-    found: dict[str, list[int]] = {}
+    found: dict[str, list[int]] = {f"{kind} {side}": [] for side in "RL" for kind in _KINDS}
     for i, name in enumerate(regions):
         if name in replaced or name.startswith(_NOT_CORTEX):
             continue
-        kind = "frontal" if name.startswith(_FRONTAL) else "other"
-        found.setdefault(f"{kind} {name[-1]}", []).append(i)
+        kind = _KINDS[not name.startswith(_FRONTAL)]
+        found[f"{kind} {name[-1]}"].append(i)
     return found
 
 
@@ -196,8 +197,8 @@ def figure(
         axes.spines[["top", "right"]].set_visible(False)
     n_seeds = len(found["control"])
     drawing.suptitle(
-        f"The motor loop of a control and of a Parkinson patient in the brain; {n_seeds} seeds, "
-        f"intervals 95 %",
+        f"The motor loop of a control and of a Parkinson patient in the brain; seeds: "
+        f"{n_seeds}, intervals: 95 %",
         size=10,
     )
     return drawing
@@ -241,7 +242,7 @@ def _draw_regions(
     middle, half = change(found[STIMULATED], found["patient"], "S")
     indices = [i for some in of_areas.values() for i in some]
     order = sorted(indices, key=lambda i: -abs(middle[i]))
-    for kind, colour in (("frontal", "#c44e52"), ("other", "0.55")):
+    for kind, colour in zip(_KINDS, ("#c44e52", "0.55"), strict=True):
         members = {i for area, some in of_areas.items() if area.startswith(kind) for i in some}
         at = [n for n, i in enumerate(order) if i in members]
         own = [order[n] for n in at]
@@ -275,8 +276,8 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of a run")
-    parser.add_argument("--skip", type=float, default=1.0, help="left out at the start, s")
+    parser.add_argument("--seconds", type=float, default=3.5, help="of a run")
+    parser.add_argument("--skip", type=float, default=1.5, help="left out at the start, s")
     parser.add_argument("--cells", type=int, default=200, help="fewer only to try the script")
     parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES)[:3])
     given = parser.parse_args(words)

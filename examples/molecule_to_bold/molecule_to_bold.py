@@ -219,7 +219,7 @@ def figure(
         if panel > 1:
             axis.axhline(0.0, color="0.8", lw=0.8, zorder=0)
     drawing.suptitle(
-        f"Connected: {', '.join(connected)}. Intervals: 95 % over {len(runs[0])} seeds", size=9
+        f"Connected: {', '.join(connected)}. Intervals: 95 %; seeds: {len(runs[0])}", size=9
     )
     return drawing
 

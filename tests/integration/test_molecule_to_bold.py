@@ -123,3 +123,21 @@ def test_changes_are_taken_within_a_seed(example):
 def test_the_files_have_no_mistake():
     plan(cosim.load(FOLDER / "hagmann.yaml"))
     assert cosim.load(FOLDER / "fitted.yaml").brain.fitted == "fit.nc"
+
+
+@pytest.mark.slow
+def test_in_a_fitted_brain_too_the_effect_is_by_the_coupling(example, tmp_path):
+    """The subject of examples/fit_subject.yaml, fitted here; right precuneus, 0.6 s."""
+    from fitting.run import fit_file  # PyTorch, which the other tests do not need
+
+    fitted = fit_file(FOLDER.parent / "fit_subject.yaml", tmp_path / "fit")
+    differ = {}
+    for cut in (True, False):
+        low, high = (
+            cosim.run(example.experiment(dose, 1, 0.6, fitted, cut)).mean_field.temporal_average
+            for dose in (0.1, 2.0)
+        )
+        assert abs(low - high).sel(region="Precuneus_R", variable="S_e").max() > 0.1
+        differ[cut] = float(abs(low - high).drop_sel(region="Precuneus_R").max())
+    assert differ[True] == 0.0
+    assert differ[False] > 0.01
