@@ -6,15 +6,16 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cosim import __version__
-from cosim.config import Experiment
 from cosim.errors import ConfigurationError, CosimError, SuspendedError
-from cosim.experiment_file import load
 from cosim.transport.launcher import TRACEBACK, launched_rank, launched_size
+
+if TYPE_CHECKING:
+    from cosim.config import Experiment
 
 app = typer.Typer(
     name="cosim",
@@ -131,6 +132,8 @@ def run(
         if not timeout > 0:
             raise ConfigurationError(f"--timeout = {timeout:g}: must be above 0 s.")
         of_a_fit = [] if fitted is None else [f"brain.fitted={json.dumps(str(fitted.resolve()))}"]
+        from cosim.experiment_file import load
+
         changes = [*(set_ or ()), *of_a_fit]
         if resume is not None:
             directory = _resumed_folder(resume, output, overwrite)
@@ -171,8 +174,10 @@ def _resumed_folder(resume: Path, output: Path | None, overwrite: bool) -> Path:
     return resume
 
 
-def _resumed_experiment(file: Path | None, resume: Path, changes: list[str]) -> Experiment:
+def _resumed_experiment(file: Path | None, resume: Path, changes: list[str]) -> "Experiment":
     if file is not None:
+        from cosim.experiment_file import load
+
         return load(file, changes)
     if changes:
         raise ConfigurationError(
@@ -210,9 +215,10 @@ def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) ->
 def check(file: _File, set_: _Set = None, show_traceback: _Traceback = False) -> None:
     """Find every mistake of an experiment file; nothing is simulated."""
     with _one_line_errors(show_traceback):
-        experiment = load(file, set_ or ())
+        from cosim.experiment_file import load
         from cosim.plan import plan, resolved_summary
 
+        experiment = load(file, set_ or ())
         planned = plan(experiment)
         for key, value in resolved_summary(planned).items():
             typer.echo(f"{key}: {value}")
@@ -342,13 +348,21 @@ def circuits(
 @app.command()
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    beside: Annotated[
+        Path | None,
+        typer.Option(
+            "--beside",
+            metavar="OTHER",
+            help="The same brain without circuits [one in the same folder, if there is one].",
+        ),
+    ] = None,
     show_traceback: _Traceback = False,
 ) -> None:
     """Write report.html and report.png from the results in a folder."""
     with _one_line_errors(show_traceback):
         from cosim.report import write_report
 
-        typer.echo(f"Report: {write_report(directory)}")
+        typer.echo(f"Report: {write_report(directory, beside)}")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cosim.build import build_neuron, build_tvb
 from cosim.config import Experiment
+from cosim.connectome_file import connectome_dataset, write_connectome
 from cosim.errors import ConfigurationError, CosimError, SuspendedError
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
@@ -46,6 +47,7 @@ def run_here(
     if directory is not None and resume and finished(directory, keeping):
         return RunResult.open(directory)
     memory = MemorySink()
+    connectome = connectome_dataset(planned.brain.connectome, experiment.brain.dt_ms)
     recorder = Recorder(
         memory if directory is None else FolderSink(directory, "run", keeping.recorder_state)
     )
@@ -59,6 +61,7 @@ def run_here(
             if directory is not None:
                 # A killed run still says what it was.
                 write_provenance(directory, known(**keeping.facts()))
+                write_connectome(directory, connectome)
             with RunProgress(experiment.duration_ms, quiet, begun_ms=keeping.begun_ms) as progress:
                 sides[0].after_window = [*sides[0].after_window, progress_hook(progress)]
                 stopwatch.switch("record")
@@ -85,7 +88,7 @@ def run_here(
         }
         provenance = known([record], **keeping.facts())
         if directory is None:
-            return RunResult.in_memory(memory, provenance=provenance)
+            return RunResult.in_memory(memory, provenance=provenance, connectome=connectome)
         write_provenance(directory, provenance)
         keeping.remove()
         recorder.clean()

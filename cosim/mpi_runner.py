@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from cosim.build import build_neuron, build_tvb, layouts
 from cosim.config import Experiment
+from cosim.connectome_file import connectome_dataset, write_connectome
 from cosim.errors import ConfigurationError, CosimError, SuspendedError
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
@@ -125,6 +126,8 @@ def _run(
         if is_root:
             # A killed run still says what it was.
             write_provenance(directory, known(**keeping.facts()))
+            connectome = connectome_dataset(planned.brain.connectome, experiment.brain.dt_ms)
+            write_connectome(directory, connectome)
         if side is not None:
             silent = quiet or not is_tvb
             with RunProgress(experiment.duration_ms, silent, begun_ms=keeping.begun_ms) as progress:

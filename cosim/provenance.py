@@ -1,15 +1,18 @@
 """Facts that a reader needs to trust and repeat a run."""
 
+import hashlib
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from cosim.config import Experiment
 from cosim.config_base import written_down
+from cosim.meanfield.connectome import SHIPPED
 from cosim.plan import Plan
 
 _PACKAGES = (
@@ -54,6 +57,41 @@ def git_commit(folder: Path) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return commit + ("+changes" if changes else "")
+
+
+def files_of(experiment: Experiment) -> dict[str, str]:
+    """The files and folders that an experiment names, and the SHA-256 of what they hold.
+
+    Args:
+        experiment: What is run; paths are relative to its base.
+
+    Returns:
+        By the path as it is written. What such a file names in its turn is not in it.
+    """
+    found = {}
+    for name in _named(experiment):
+        path = experiment.base / name
+        if path.is_file():
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        elif path.is_dir():
+            digest = hashlib.sha256()
+            for member in sorted(p for p in path.rglob("*") if p.is_file()):
+                digest.update(str(member.relative_to(path)).encode() + member.read_bytes())
+            found[name] = digest.hexdigest()
+    return found
+
+
+def _named(experiment: Experiment) -> Iterator[str]:
+    """What is written where the name of a file may stand, known names left out."""
+    brain = experiment.brain
+    if brain.fitted is not None:
+        yield brain.fitted
+    elif brain.connectome not in SHIPPED:
+        yield brain.connectome
+    for circuit in experiment.circuits:
+        if isinstance(circuit.circuit, str) and "." in circuit.circuit:
+            yield circuit.circuit.partition(":")[0]
+        yield from (one for one in (circuit.calibration, circuit.mechanisms) if one is not None)
 
 
 def facts(
@@ -110,6 +148,7 @@ def facts(
             label: {name: written_down(value) for name, value in values.items()}
             for label, values in (planned.circuits.parameters if planned.circuits else {}).items()
         },
+        "files": files_of(experiment),
         "ranks": n_ranks,
         "versions": versions(),
         "git_commit": git_commit(Path(__file__).parent),

@@ -1,7 +1,8 @@
-"""The pictures of a report, each drawn into an axes that it is given."""
+"""What the pictures of a report have in common: look, sizes, and long series made short."""
 
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import math
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -9,25 +10,28 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
 from numpy.typing import NDArray
-
-from cosim.results import Spikes
-from cosim.stopwatch import PHASES
 
 # Okabe & Ito (2008): told apart with any colour vision; their yellow is left out, as it
 # vanishes on white paper.
 COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_GREY = "#B8B8B8"
-_MAX_LINES = len(COLOURS)
-_MAX_POINTS = 1500  # more than a printed line resolves
-_MAX_DOTS = 100_000
+GREY = "#B8B8B8"
+MAX_LINES = len(COLOURS)
+MAX_POINTS = 1500  # more than a printed line resolves
+# Of a picture as wide as the page, and of one of two beside each other.
+WIDE_IN, HALF_IN = 10.0, 4.9
 _PIECE_ROWS = 20_000  # rows read at a time
 _RC: dict[Any, Any] = {
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    # Left to itself, Matplotlib looks for it above every tick label: a fifth of a report's time.
+    "axes.titley": 1.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
@@ -48,10 +52,45 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
+def bare_figure(width_in: float, height_in: float) -> Figure:
+    """An empty figure, in inches, whose axes are placed by hand."""
+    return Figure(figsize=(width_in, height_in))
+
+
+def new_tile(
+    width_in: float,
+    height_in: float,
+    left_in: float = 0.75,
+    right_in: float = 0.15,
+    top_in: float = 0.5,
+    bottom_in: float = 0.45,
+) -> tuple[Figure, Axes]:
+    """A figure with one axes at known margins, in inches.
+
+    Matplotlib's own layout measures every label twice, which is half of the time of a report.
+    """
+    figure = bare_figure(width_in, height_in)
+    axes = figure.add_axes(
+        (
+            left_in / width_in,
+            bottom_in / height_in,
+            1.0 - (left_in + right_in) / width_in,
+            1.0 - (top_in + bottom_in) / height_in,
+        )
+    )
+    return figure, axes
+
+
+def label_width_in(names: Sequence[str], font_pt: float = 7.0) -> float:
+    """Room that labels take, in inches: of its size, a bold capital of DejaVu Sans takes 0.77."""
+    return 0.77 * font_pt / 72.0 * max((len(name) for name in names), default=0) + 0.1
+
+
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file."""
     stream = io.BytesIO()
-    figure.savefig(stream, format="png")
+    # Level 3 takes a third less time than zlib's usual 6 and makes the files as small.
+    figure.savefig(stream, format="png", pil_kwargs={"compress_level": 3})
     return stream.getvalue()
 
 
@@ -60,7 +99,71 @@ def set_title(axes: Axes, title: str) -> None:
     axes.set_title(title, pad=20.0 if axes.get_legend() else 6.0)
 
 
-def block_mean(values: NDArray[np.float64], n_most: int = _MAX_POINTS) -> NDArray[np.float64]:
+def draw_legend(axes: Axes, n_columns: int = 4, marker_scale: float = 1.0) -> None:
+    """A legend above the data, never on it."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=n_columns, borderaxespad=0.1,
+        handlelength=1.4, columnspacing=1.2, markerscale=marker_scale,
+    )  # fmt: skip
+
+
+def plain_powers(axis: Axis) -> None:
+    """Powers of ten alone, in plain text: mathematical type takes a tenth of a second."""
+    exponents = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+    def words(value: float, _: int) -> str:
+        exponent = round(math.log10(value)) if value > 0 else 0
+        known = value > 0 and math.isclose(value, 10.0**exponent, rel_tol=1e-6)
+        return f"10{str(exponent).translate(exponents)}" if known else f"{value:g}"
+
+    axis.set_major_formatter(FuncFormatter(words))
+    axis.set_minor_locator(NullLocator())
+
+
+def draw_colour_bar(axes: Axes, image: Any, label: str, extend: str = "neither") -> None:
+    """A colour bar of the height of the picture, also where the picture keeps its proportions.
+
+    It and its label take 0.75 in to the right of the axes.
+    """
+    width_in = axes.get_position().width * axes.figure.get_figure(root=True).get_size_inches()[0]
+    place = axes.inset_axes((1.0 + 0.06 / width_in, 0.0, 0.12 / width_in, 1.0))
+    bar = axes.figure.colorbar(image, cax=place, extend=extend, extendfrac=0.02)
+    bar.set_label(label, fontsize=8)
+    if isinstance(image.norm, LogNorm):
+        plain_powers(bar.ax.yaxis)
+    bar.ax.tick_params(labelsize=8)
+
+
+def shown_labels(regions: Sequence[str], marked: Collection[str], most: int) -> list[int]:
+    """Which regions there is room to label, the marked ones first."""
+    apart = -(-len(regions) // most)
+    shown: list[int] = []
+    for i in sorted(range(len(regions)), key=lambda i: (regions[i] not in marked, i)):
+        if all(abs(i - other) >= apart for other in shown):
+            shown.append(i)
+    return sorted(shown)
+
+
+def region_ticks(
+    axes: Axes, regions: Sequence[str], marked: Collection[str], most: int, both: bool = False
+) -> None:
+    """Label the rows, or rows and columns, of regions; the marked ones in colour."""
+    shown = shown_labels(regions, marked, most)
+    labels = [regions[i] for i in shown]
+    size = 7 if len(shown) < 45 else 6
+    axes.set_yticks(shown, labels, fontsize=size)
+    ticks = [axes.get_yticklabels()]
+    if both:
+        axes.set_xticks(shown, labels, fontsize=size, rotation=90)
+        ticks.append(axes.get_xticklabels())
+    for axis in ticks:
+        for tick, label in zip(axis, labels, strict=True):
+            if label in marked:
+                tick.set_color(COLOURS[0])
+                tick.set_fontweight("bold")
+
+
+def block_mean(values: NDArray[np.float64], n_most: int = MAX_POINTS) -> NDArray[np.float64]:
     """Means over equal blocks of the first axis, so that at most ``n_most`` rows remain.
 
     Means, not every n-th row: a peak between two kept rows still counts. The last block may
@@ -73,7 +176,7 @@ def block_mean(values: NDArray[np.float64], n_most: int = _MAX_POINTS) -> NDArra
     return _means(values, -(-len(values) // n_most))
 
 
-def read_block_means(array: xr.DataArray, n_most: int = _MAX_POINTS) -> NDArray[np.float64]:
+def read_block_means(array: xr.DataArray, n_most: int = MAX_POINTS) -> NDArray[np.float64]:
     """What :func:`block_mean` gives, without holding the whole array: hours of steps are large.
 
     Args:
@@ -96,206 +199,8 @@ def _means(values: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     return sums / counts.reshape(-1, *[1] * (values.ndim - 1))
 
 
-def correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Pearson correlation between columns; NaN where a column does not vary.
-
-    Args:
-        values: Shape ``(n_samples, n_regions)``.
-    """
-    deviation = values - values.mean(axis=0)
-    norm = np.sqrt((deviation**2).sum(axis=0))
-    # A constant column has a norm of rounding, not of signal.
-    norm[norm <= 1e-12 * np.abs(values).max(initial=0.0) * np.sqrt(len(values))] = np.nan
-    scaled = deviation / norm
-    return np.asarray(scaled.T @ scaled)
-
-
-def _time_axis(axes: Axes, duration_ms: float) -> None:
-    axes.set_xlabel("time [ms]")
-    axes.set_xlim(0.0, max(duration_ms, 1e-3))
-
-
-def _region_ticks(axes: Axes, regions: Sequence[str], marked: Collection[str], most: int) -> None:
-    """Label the regions that there is room for, the marked ones first."""
-    apart = -(-len(regions) // most)
-    shown: list[int] = []
-    for i in sorted(range(len(regions)), key=lambda i: (regions[i] not in marked, i)):
-        if all(abs(i - other) >= apart for other in shown):
-            shown.append(i)
-    shown.sort()
-    axes.set_yticks(shown, [regions[i] for i in shown], fontsize=7 if len(shown) < 45 else 6)
-    for tick, i in zip(axes.get_yticklabels(), shown, strict=True):
-        if regions[i] in marked:
-            tick.set_color(COLOURS[0])
-            tick.set_fontweight("bold")
-
-
-def draw_raster(axes: Axes, spikes: Mapping[str, Spikes], duration_ms: float) -> str:
-    """One dot per spike, populations stacked with the first at the top.
-
-    Returns:
-        A remark for the caption: empty unless only some of the spikes are drawn.
-    """
-    total = sum(one.times_ms.size for one in spikes.values())
-    every = -(-total // _MAX_DOTS) or 1
-    n_rows = sum(one.n_cells for one in spikes.values())
-    offset, ticks = 0, []
-    for number, one in enumerate(spikes.values()):
-        axes.plot(
-            one.times_ms[::every],
-            offset + one.node_ids[::every] + 0.5,
-            "|",
-            color=COLOURS[number % 2 if len(spikes) > _MAX_LINES else number],
-            markersize=max(2.0, min(8.0, 400.0 / n_rows)),
-            markeredgewidth=0.8,
-        )
-        if offset:
-            axes.axhline(offset, color=_GREY, linewidth=0.6)
-        ticks.append(offset + one.n_cells / 2)
-        offset += one.n_cells
-    step = -(-len(spikes) // 24)
-    roomy = len(spikes) <= 6
-    labels = [f"{name}\n{one.n_cells} cells" if roomy else name for name, one in spikes.items()]
-    axes.set_yticks(ticks[::step], labels[::step], fontsize=8 if roomy else 6)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(offset, 0)
-    _time_axis(axes, duration_ms)
-    return f"One spike in {every} is drawn, {total} fired." if every > 1 else ""
-
-
-def draw_rates(axes: Axes, rates: xr.DataArray, duration_ms: float) -> None:
-    """Population rates: lines, or a heat map if there are more than can be told apart."""
-    names = [str(name) for name in rates["population"].values]
-    if len(names) > _MAX_LINES:
-        draw_heat(axes, rates["time"].values, rates.values, names, (), "rate [Hz]", duration_ms)
-    else:
-        _lines(axes, rates["time"].values, rates.values, names)
-        axes.set_ylabel("rate per cell [Hz]")
-        axes.set_ylim(0.0, max(axes.get_ylim()[1], 1.0))
-        _time_axis(axes, duration_ms)
-
-
-def draw_exchange(axes: Axes, signal: xr.DataArray, duration_ms: float) -> None:
-    """What crossed: every region, or mean, strongest and range if there are too many."""
-    times_ms = block_mean(signal[signal.dims[0]].values)
-    values = read_block_means(signal)
-    names = [str(name) for name in signal[signal.dims[1]].values]
-    if len(names) <= min(4, _MAX_LINES):
-        _lines(axes, times_ms, values, names)
-    else:
-        strongest = int(values.mean(axis=0).argmax())
-        axes.fill_between(
-            times_ms, values.min(axis=1), values.max(axis=1), color="#DDDDDD", label="range"
-        )
-        shown = np.stack([values[:, strongest], values.mean(axis=1)], axis=1)
-        labels = [f"{names[strongest]} (strongest)", f"mean of {len(names)} regions"]
-        _lines(axes, times_ms, shown, labels)
-    axes.set_ylabel("rate [Hz]" if signal.attrs["units"] == "Hz" else "gating [1]")
-    _time_axis(axes, duration_ms)
-
-
-def draw_heat(
-    axes: Axes,
-    times_ms: NDArray[np.float64],
-    values: NDArray[np.float64],
-    names: Sequence[str],
-    marked: Collection[str],
-    label: str,
-    duration_ms: float,
-    most_labels: int = 100,
-) -> None:
-    """One row per region, colour for the value, replaced regions' labels in colour.
-
-    Args:
-        axes: Where to draw.
-        times_ms: Sample times, shape ``(n_samples,)``, ms.
-        values: Samples, shape ``(n_samples, n_regions)``.
-        names: Region labels.
-        marked: Regions to emphasize.
-        label: What the colour means, with its unit.
-        duration_ms: Simulated time, ms.
-        most_labels: Most regions to label.
-    """
-    times_ms, values = block_mean(times_ms), block_mean(values)
-    half_ms = (times_ms[-1] - times_ms[0]) / max(len(times_ms) - 1, 1) / 2
-    edges_ms = (times_ms[0] - half_ms, times_ms[-1] + half_ms) if half_ms else (0.0, duration_ms)
-    low, high = np.percentile(values, (0.5, 99.5))
-    image = axes.imshow(
-        values.T,
-        aspect="auto",
-        cmap="viridis",
-        vmin=low,
-        vmax=max(high, low + 1e-12),
-        extent=(*edges_ms, len(names) - 0.5, -0.5),
-    )
-    _region_ticks(axes, names, marked, most_labels)
-    _time_axis(axes, duration_ms)
-    bar = axes.figure.colorbar(image, ax=axes, extend="both", extendfrac=0.02, pad=0.01, aspect=40)
-    bar.set_label(label)
-
-
-def draw_lines(
-    axes: Axes,
-    times_ms: NDArray[np.float64],
-    values: NDArray[np.float64],
-    names: Sequence[str],
-    marked: Collection[str],
-    label: str,
-    duration_ms: float,
-    kind: str = "regions",
-) -> None:
-    """All regions in grey and their mean in black, the replaced ones in colour on top."""
-    times_ms, values = block_mean(times_ms), block_mean(values)
-    few = len(times_ms) < 30
-    others = [i for i, name in enumerate(names) if name not in marked]
-    chosen = [i for i, name in enumerate(names) if name in marked]
-    style: dict[str, Any] = {"marker": "." if few else None, "clip_on": not few}
-    for i in others:
-        axes.plot(times_ms, values[:, i], color=_GREY, linewidth=0.5, alpha=0.7, **style)
-    if others:
-        mean = values[:, others].mean(axis=1)
-        words = f"mean of the {'other ' if chosen else ''}{len(others)} {kind}"
-        axes.plot(times_ms, mean, color="black", linewidth=1.2, label=words, **style)
-    # More lines than colours: the colour then says only that a region is replaced.
-    many = len(chosen) > _MAX_LINES - 1
-    for number, i in enumerate(chosen):
-        colour = COLOURS[0 if many else number]
-        words = "_" if many and number else "replaced regions" if many else f"{names[i]} (replaced)"
-        axes.plot(times_ms, values[:, i], color=colour, linewidth=1.0, label=words, **style)
-    axes.set_ylabel(label)
-    _time_axis(axes, duration_ms)
-    _legend(axes)
-
-
-def draw_recording(
-    axes: Axes,
-    times_ms: NDArray[np.float64],
-    values: NDArray[np.float64],
-    names: Sequence[str],
-    label: str,
-    duration_ms: float,
-) -> None:
-    """A line per cell or electrode; of more than can be told apart, the others in grey.
-
-    Args:
-        axes: Where to draw.
-        times_ms: Sample times, shape ``(n_samples,)``, ms.
-        values: Samples, shape ``(n_samples, n_lines)``.
-        names: Of the lines.
-        label: What is drawn, with its unit.
-        duration_ms: Simulated time, ms.
-    """
-    times_ms, values = extremes(times_ms, values)
-    named = min(len(names), _MAX_LINES)
-    for column in range(named, len(names)):
-        axes.plot(times_ms, values[:, column], color=_GREY, linewidth=0.5, zorder=1)
-    _lines(axes, times_ms, values, names[:named])
-    axes.set_ylabel(label)
-    _time_axis(axes, duration_ms)
-
-
 def extremes(
-    times_ms: NDArray[np.float64], values: NDArray[np.float64], n_most: int = _MAX_POINTS
+    times_ms: NDArray[np.float64], values: NDArray[np.float64], n_most: int = MAX_POINTS
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Smallest and largest value of equal blocks: a spike is not averaged away.
 
@@ -316,58 +221,35 @@ def extremes(
     return np.repeat(times_ms[starts], 2), np.stack([low, high], axis=1).reshape(-1, len(low[0]))
 
 
-def draw_connectivity(
-    axes: Axes,
-    matrix: NDArray[np.float64],
-    names: Sequence[str],
-    marked: Collection[str],
-    most_labels: int = 100,
-) -> None:
-    """Correlation between regions; grey where a region did not vary."""
-    colours = mpl.colormaps["RdBu_r"].with_extremes(bad=_GREY)
-    image = axes.imshow(matrix, cmap=colours, vmin=-1.0, vmax=1.0)
-    _region_ticks(axes, names, marked, most_labels)
-    axes.set_xticks(axes.get_yticks(), [t.get_text() for t in axes.get_yticklabels()], rotation=90)
-    for x_label, y_label in zip(axes.get_xticklabels(), axes.get_yticklabels(), strict=True):
-        x_label.set(
-            color=y_label.get_color(),
-            fontweight=y_label.get_fontweight(),
-            fontsize=y_label.get_fontsize(),
-        )
-    axes.figure.colorbar(image, ax=axes, label="correlation [1]", pad=0.01, aspect=40)
+def correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Pearson correlation between columns; NaN where a column does not vary.
+
+    Args:
+        values: Shape ``(n_samples, n_regions)``.
+    """
+    scaled = _standardized(values)
+    return np.asarray(scaled.T @ scaled)
 
 
-def draw_timing(axes: Axes, timing: Sequence[Mapping[str, Any]]) -> None:
-    """Wall time per rank, stacked by phase."""
-    left = np.zeros(len(timing))
-    rows = np.arange(len(timing))
-    for phase, colour in zip(PHASES, COLOURS, strict=False):
-        seconds = np.array([float(rank.get(phase) or 0.0) for rank in timing])
-        axes.barh(rows, seconds, left=left, color=colour, label=phase, edgecolor="white")
-        left += seconds
-    for row, total in enumerate(left):
-        axes.text(total, row, f" {total:.2f} s", va="center", fontsize=8)
-    axes.set_yticks(rows, [f"rank {r.get('rank', '?')} {r.get('side', '')}" for r in timing])
-    axes.set_ylim(len(timing) - 0.4, -0.6)
-    axes.set_xlim(0.0, max(left.max(initial=0.0), 1e-9) * 1.1)
-    axes.set_xlabel("wall time [s]")
-    _legend(axes, len(PHASES))
+def chance_correlation(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What correlation of every two columns is left when one is turned round by half the run.
+
+    Both keep their memory, which is what makes correlations of slow series large by chance.
+
+    Args:
+        values: Shape ``(n_samples, n_regions)``.
+
+    Returns:
+        One number per pair of different columns, shape ``(n (n - 1),)``.
+    """
+    scaled = _standardized(values)
+    matrix = scaled.T @ np.roll(scaled, len(scaled) // 2, axis=0)
+    return np.asarray(matrix[~np.eye(len(matrix), dtype=bool)])
 
 
-def _lines(
-    axes: Axes, times_ms: NDArray[np.float64], values: NDArray[np.float64], names: Iterable[str]
-) -> None:
-    marker = "." if len(times_ms) < 30 else None
-    for number, name in enumerate(names):
-        axes.plot(
-            times_ms, values[:, number], color=COLOURS[number], lw=1.0, marker=marker, label=name
-        )
-    _legend(axes)
-
-
-def _legend(axes: Axes, n_columns: int = 4) -> None:
-    # Above the data, never on it.
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=n_columns, borderaxespad=0.1,
-        handlelength=1.4, columnspacing=1.2,
-    )  # fmt: skip
+def _standardized(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    deviation = values - values.mean(axis=0)
+    norm = np.sqrt((deviation**2).sum(axis=0))
+    # A constant column has a norm of rounding, not of signal.
+    norm[norm <= 1e-12 * np.abs(values).max(initial=0.0) * np.sqrt(len(values))] = np.nan
+    return np.asarray(deviation / norm)

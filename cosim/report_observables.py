@@ -1,53 +1,27 @@
 """The sections of a report about what devices would see: sensors, electrodes, traces, molecules."""
 
-import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from cosim import report_courses as courses
 from cosim import report_figures as draw
+from cosim.report_findings import has_sensors
+from cosim.report_panel import Panel, Picture, picture
+from cosim.report_viewers import lines_viewer
 from cosim.results import RunResult
 
-WIDTH_IN = 10.0
 _MOST_ROWS = 12
+_VIEWER_POINTS = 6000
 _SENSORS = {"eeg": "EEG", "meg": "MEG", "seeg": "sEEG"}
 _RECORDED = {
     "traces": ("Traces of cells", "circuits[].record.traces"),
     "lfp": ("Local field potential", "circuits[].record.lfp"),
     "concentrations": ("Concentrations", "circuits[].record.concentrations"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One section of the page.
-
-    Attributes:
-        name: Anchor.
-        title: Heading.
-        caption: What the picture shows, or why there is none.
-        image: PNG, base64; empty if there is none.
-        table: Rows of cells, the first a heading.
-    """
-
-    name: str
-    title: str
-    caption: str
-    image: str = ""
-    table: tuple[tuple[str, ...], ...] = ()
-
-
-def encoded(figure: Figure) -> str:
-    """The figure as a page holds it."""
-    return base64.b64encode(draw.png(figure)).decode("ascii")
-
-
-def has_sensors(monitor: xr.DataArray) -> bool:
-    """Whether a monitor's samples are of sensors, not of regions."""
-    return str(monitor.dims[-1]).startswith("sensor")
 
 
 def observable_panels(result: RunResult, duration_ms: float) -> list[Panel]:
@@ -79,27 +53,27 @@ def _sensor_panel(mean_field: xr.Dataset, duration_ms: float) -> Panel:
         asked = any(has_sensors(monitor) for monitor in mean_field.values())
         why = "fewer than 2 samples were taken" if asked else "no such monitor was asked for"
         return Panel(name, title, f"Not shown: {why}.")
-    figure = draw.new_figure(WIDTH_IN, 3.4 * len(shown))
-    for row, (key, monitor) in enumerate(shown.items()):
+    pictures: list[Picture] = []
+    for key, monitor in shown.items():
         times_ms = monitor[monitor.dims[0]].values
         # A lead field gives every sensor its own constant; what changes is the signal.
         values = monitor.values[:, 0] - monitor.values[:, 0].mean(axis=0)
         labels = [str(label) for label in monitor[monitor.dims[2]].values]
         heading = f"{_SENSORS.get(key, key)}, {len(labels)} sensors"
-        lines = figure.add_subplot(len(shown), 2, 2 * row + 1)
-        unit = str(monitor.attrs["units"])
-        draw.draw_lines(
-            lines, times_ms, values, labels, (), f"deviation [{unit}]", duration_ms, "sensors"
-        )
-        draw.set_title(lines, heading)
-        heat = figure.add_subplot(len(shown), 2, 2 * row + 2)
-        draw.draw_heat(heat, times_ms, values, labels, (), f"deviation [{unit}]", duration_ms, 16)
-        draw.set_title(heat, heading)
+        label = f"deviation [{monitor.attrs['units']}]"
+        figure, axes = draw.new_tile(draw.HALF_IN, 3.4)
+        courses.draw_lines(axes, times_ms, values, labels, (), label, duration_ms, "sensors")
+        draw.set_title(axes, heading)
+        pictures.append(picture(figure, f"{heading}, as lines"))
+        figure, axes = draw.new_tile(draw.HALF_IN, 3.4, draw.label_width_in(labels), 0.85)
+        courses.draw_heat(axes, times_ms, values, labels, (), label, duration_ms, 16)
+        draw.set_title(axes, heading)
+        pictures.append(picture(figure, f"{heading}, one row each"))
     caption = (
         "Deviation of each sensor from its mean over the run, from TVB's monitors; arbitrary units "
         "(lead field times gating variable), no observation noise, no reference subtracted."
     )
-    return Panel(name, title, caption, encoded(figure))
+    return Panel(name, title, caption, tuple(pictures))
 
 
 def _recorded_panel(kind: str, dataset: xr.Dataset, duration_ms: float) -> Panel:
@@ -109,20 +83,40 @@ def _recorded_panel(kind: str, dataset: xr.Dataset, duration_ms: float) -> Panel
         why = "nothing was flushed yet" if len(dataset) else f"none asked for ({key})"
         return Panel(kind, title, f"Not shown: {why}.")
     rows = list(shown.items())[:_MOST_ROWS]
-    figure = draw.new_figure(WIDTH_IN, 0.4 + 2.1 * len(rows))
-    for number, (name, one) in enumerate(rows, 1):
-        axes = figure.add_subplot(len(rows), 1, number)
+    pictures = []
+    for name, one in rows:
+        figure, axes = draw.new_tile(draw.WIDE_IN, 2.3)
         axis = str(one.dims[1])
         word = axis.partition("_")[0]
         labels = [f"{word} {int(index)}" for index in one[axis].values]
-        draw.draw_recording(
-            axes, one[one.dims[0]].values, one.values, labels, _axis_label(kind, one), duration_ms
-        )
+        times_ms, values = one[one.dims[0]].values, one.values
+        label = _axis_label(kind, one)
+        courses.draw_recording(axes, times_ms, values, labels, label, duration_ms)
         draw.set_title(axes, name)
+        pictures.append(
+            picture(
+                figure, name, viewer=_viewer(name, times_ms, values, labels, label, duration_ms)
+            )
+        )
     caption = "Long recordings are drawn as smallest and largest value of each stretch."
     if len(shown) > len(rows):
         caption += f" The first {len(rows)} of {len(shown)} are drawn."
-    return Panel(kind, title, caption, encoded(figure))
+    return Panel(kind, title, caption, tuple(pictures))
+
+
+def _viewer(
+    name: str,
+    times_ms: NDArray[np.float64],
+    values: NDArray[np.float64],
+    labels: list[str],
+    label: str,
+    duration_ms: float,
+) -> dict[str, Any]:
+    few = len(labels) <= draw.MAX_LINES
+    return lines_viewer(
+        name, *draw.extremes(times_ms, values, _VIEWER_POINTS), labels, label, duration_ms,
+        None if few else {}, not few,
+    )  # fmt: skip
 
 
 def _axis_label(kind: str, one: xr.DataArray) -> str:

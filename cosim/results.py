@@ -15,6 +15,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.checkpoint_store import CHECKPOINTS_FOLDER, CheckpointStore
+from cosim.connectome_file import CONNECTOME_FILE, write_connectome
 from cosim.errors import ResultsError
 from cosim.recorder import SEGMENTS_FOLDER, MemorySink, read_segments, remove_segments
 from cosim.result_files import (
@@ -36,7 +37,7 @@ PROVENANCE_FILE = "provenance.json"
 REPORT_FILES = ("report.html", "report.png")
 _RESULT_FILES = (
     MEAN_FIELD_FILE, EXCHANGE_FILE, SPIKES_FILE, *RECORDING_FILES.values(), PROVENANCE_FILE,
-    *REPORT_FILES,
+    CONNECTOME_FILE, *REPORT_FILES,
 )  # fmt: skip
 
 
@@ -79,6 +80,7 @@ class RunResult:
         self.complete = complete
         self._tables = tables
         self._provenance = provenance
+        self._connectome: xr.Dataset | None = None
 
     @classmethod
     def open(cls, directory: str | os.PathLike[str]) -> "RunResult":
@@ -101,16 +103,22 @@ class RunResult:
 
     @classmethod
     def in_memory(
-        cls, *sinks: MemorySink, provenance: Mapping[str, Any] | None = None
+        cls,
+        *sinks: MemorySink,
+        provenance: Mapping[str, Any] | None = None,
+        connectome: xr.Dataset | None = None,
     ) -> "RunResult":
         """The results of a run that was recorded in memory.
 
         Args:
             sinks: Where its recorders wrote; the recorders are closed.
             provenance: Facts of the run.
+            connectome: What connected the regions.
         """
         tables = [table for sink in sinks for table in sink.tables]
-        return cls(None, tables, provenance or {}, True)
+        result = cls(None, tables, provenance or {}, True)
+        result._connectome = connectome
+        return result
 
     @cached_property
     def mean_field(self) -> xr.Dataset:
@@ -126,6 +134,15 @@ class RunResult:
         """
         stored = self._netcdf(EXCHANGE_FILE)
         return exchange_dataset(self._tables) if stored is None else stored
+
+    @cached_property
+    def connectome(self) -> xr.Dataset:
+        """``weight``, ``length_mm`` and ``delay_ms`` of ``[target, source]``, ``centre_mm``.
+
+        Empty for a run that kept none.
+        """
+        stored = self._connectome if self.directory is None else self._netcdf(CONNECTOME_FILE)
+        return xr.Dataset() if stored is None else stored
 
     @cached_property
     def traces(self) -> xr.Dataset:
@@ -228,12 +245,14 @@ class RunResult:
         """
         path = prepare_output(Path(directory), overwrite)
         write_result_files(path, self._tables)
+        if self.connectome:
+            write_connectome(path, self.connectome)
         write_provenance(path, self.provenance)
         return RunResult.open(path)
 
     def close(self) -> None:
         """Close the files that lazy reading holds open."""
-        for name in ("mean_field", "exchange", *RECORDING_FILES):
+        for name in ("mean_field", "exchange", "connectome", *RECORDING_FILES):
             if name in self.__dict__:
                 self.__dict__.pop(name).close()
 

@@ -22,6 +22,9 @@ SHIPPED = {
 # Files whose rows are sources. Read as TVB reads them, the striatum of these would project to 33
 # cortical regions and hear none, the pallidum to the striatum, and the thalamus to the pallidum.
 _ROWS_ARE_SOURCES = ("tvb96",)
+# Where the axes of their centres point: R or L, A or P, S or I.
+# The files do not say; the labels of frontal, occipital, left, right and dorsal regions do.
+_ORIENTATIONS = {"hagmann66": "ALS", "tvb68": "PLS", "tvb76": "ALS", "tvb96": "RAS"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Connectome:
         speed_mm_per_ms: Conduction speed, mm/ms.
         diffusive: Whether a region feels differences, ``sum_j C_ij (S_j - S_i)``, instead of
             ``sum_j C_ij S_j``.
+        orientation: Where the three axes of the centres point, such as ``RAS``: right, anterior,
+            superior; empty if nobody knows.
     """
 
     name: str
@@ -47,6 +52,7 @@ class Connectome:
     centres_mm: NDArray[np.float64]
     speed_mm_per_ms: float
     diffusive: bool = False
+    orientation: str = ""
 
     @property
     def operator(self) -> NDArray[np.float64]:
@@ -118,7 +124,10 @@ def load_connectome(name: str, normalize: str, speed_mm_per_ms: float, base: Pat
         # TVB: the largest cumulative input to any region becomes 1.
         "region": np.abs(weights.sum(axis=1)).max(),
     }[normalize]
-    return Connectome(name, labels, weights / scale, lengths, centres, speed_mm_per_ms)
+    return Connectome(
+        name, labels, weights / scale, lengths, centres, speed_mm_per_ms,
+        orientation=_ORIENTATIONS.get(name, ""),
+    )  # fmt: skip
 
 
 def _locate(name: str, base: Path) -> Path:

@@ -99,7 +99,7 @@ def test_the_page_shows_each_of_them_and_says_what_was_not_asked_for(tmp_path):
             recorder.close()
         page = write_report(folder).read_text(encoding="utf-8")
         for panel in ("sensors", "traces", "lfp", "concentrations"):
-            (section,) = re.findall(rf'<section id="{panel}">(.*?)</section>', page, re.DOTALL)
+            ((_, section),) = re.findall(rf'<(section|li) id="{panel}">(.*?)</\1>', page, re.DOTALL)
             assert ("data:image/png;base64," in section) == (name == "all")
             assert ("Not shown: no" in section) == (name == "none")
 

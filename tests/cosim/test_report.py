@@ -1,82 +1,27 @@
 """The report opens, needs nothing else, and has every panel, whatever the run recorded."""
 
 import base64
+import hashlib
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import xarray as xr
+from made_up_run import REGIONS, connectome, record
 
 from cosim import report_figures
-from cosim.clock import SyncClock
 from cosim.errors import ResultsError
 from cosim.recorder import FolderSink, Recorder
 from cosim.report import write_report
-from cosim.results import write_provenance
 from cosim.signals import PacketLayout, SignalLayout
-from cosim.stopwatch import PHASES
 
-REGIONS = ("V1", "V2", "M1", "A1", "S1", "PFC")
-PANELS = ("timing", "raster", "rates", "exchange", "regions", "connectivity", "bold", "provenance")
+PANELS = (
+    "connectome", "raster", "rates", "exchange", "regions", "connectivity", "spectra", "bold",
+    "sensors", "traces", "lfp", "concentrations", "timing",
+)  # fmt: skip
+ALWAYS = ("reproduce", "provenance")
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def record(
-    directory, *, duration_ms=40.0, circuits=("V1",), rate_hz=400.0, variables=("S_e", "R_e"),
-    bold=False, finish=True,
-):  # fmt: skip
-    """A run of noise, of the kind that the arguments say."""
-    rng = np.random.default_rng(2)
-    recorder = Recorder(FolderSink(directory, "all"))
-    n_samples = int(duration_ms)
-    times_ms = np.arange(n_samples) + 1.0
-    recorder.declare_series("temporal_average", variables, REGIONS, 1.0)
-    values = rng.random((n_samples, len(variables), len(REGIONS)))
-    recorder.add_series("temporal_average", times_ms, values)
-    if bold:
-        recorder.declare_series("bold", ("S_e",), REGIONS, 10.0, units=("1",))
-        recorder.add_series("bold", times_ms[9::10], rng.random((n_samples // 10, 1, len(REGIONS))))
-    for region in circuits:
-        recorder.declare_population(f"{region}.E", 20)
-        n_spikes = rng.poisson(20 * rate_hz * duration_ms / 1000.0)
-        spikes_ms = rng.uniform(0.0, duration_ms, n_spikes)
-        recorder.add_spikes(f"{region}.E", spikes_ms, rng.integers(0, 20, n_spikes))
-    if circuits:
-        sources = tuple(region for region in REGIONS if region not in circuits)
-        layouts = {
-            "to_circuits": PacketLayout("TVB", (SignalLayout("R_e", sources, True),)),
-            "to_brain": PacketLayout("NEURON", (SignalLayout("R_e", circuits, True),)),
-        }
-        for direction, layout in layouts.items():
-            recorder.declare_exchange(direction, layout)
-        for window in SyncClock(0.5, 2, int(2 * duration_ms)).windows():
-            for direction, layout in layouts.items():
-                crossing = rng.random((window.n_steps, layout.n_columns))
-                recorder.add_exchange(direction, window, layout.unpack(0, window, crossing))
-    if not finish:
-        recorder.flush()
-        return
-    recorder.close()
-    seconds = dict.fromkeys(PHASES, 1.0)
-    timing = [
-        {"rank": 0, "side": "NEURON", **seconds, "total": 6.0},
-        {"rank": 1, "side": "TVB", **seconds, "total": 6.0},
-    ]
-    write_provenance(
-        directory,
-        {
-            "experiment": {"seed": 7, "note": "<script>alert(1)</script>"},
-            "seed": 7,
-            "ranks": 2,
-            "duration_ms": duration_ms,
-            "wall_s": 6.0,
-            "window_ms": 1.0,
-            "git_commit": None,
-            "timing": timing,
-            "participants": {"TVB": {"clips": 0}},
-        },
-    )
 
 
 class Page(HTMLParser):
@@ -85,18 +30,20 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.sections, self.images, self.addresses, self.words = [], {}, [], {"": ""}
-        self.here = ""
+        self.here, self.policy = "", ""
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         self.addresses += [attrs[name] for name in ("src", "href") if name in attrs]
-        if tag == "section":
+        if tag in ("section", "li"):  # what a run lacks is told in a list
             self.here = attrs["id"]
             self.sections.append(self.here)
             self.words[self.here] = ""
         if tag == "img":
-            self.images[self.here] = attrs["src"]
+            self.images.setdefault(self.here, []).append(attrs["src"])
+        if attrs.get("http-equiv") == "Content-Security-Policy":
+            self.policy = attrs["content"]
 
     def handle_data(self, data):
         self.words[self.here] += data
@@ -106,26 +53,22 @@ def page_of(directory):
     return Page(write_report(directory).read_text(encoding="utf-8"))
 
 
+SPIKING = {"timing", "raster", "rates", "exchange", "regions", "connectivity"}
+WIRED, UNPLACED = connectome(), connectome(placed=False)
 KINDS = {
-    "one region": ({}, {"timing", "raster", "rates", "exchange", "regions", "connectivity"}),
-    "with BOLD": (
-        {"bold": True},
-        {"timing", "raster", "rates", "exchange", "regions", "connectivity", "bold"},
+    "one region": ({}, SPIKING),
+    "with BOLD": ({"bold": True, "wired": UNPLACED}, {*SPIKING, "bold", "connectome"}),
+    "plain brain": (
+        {"circuits": (), "wired": WIRED},
+        {"timing", "regions", "connectivity", "connectome"},
     ),
-    "plain brain": ({"circuits": ()}, {"timing", "regions", "connectivity"}),
-    "silent": (
-        {"rate_hz": 0.0},
-        {"timing", "rates", "exchange", "regions", "connectivity"},
-    ),
-    "one sample": ({"duration_ms": 1.0}, {"timing", "raster", "rates", "exchange", "regions"}),
+    "silent": ({"rate_hz": 0.0, "wired": WIRED}, {*SPIKING, "connectome"} - {"raster"}),
+    "one sample": ({"duration_ms": 1.0}, SPIKING - {"connectivity"}),
     "all replaced": (
-        {"circuits": REGIONS, "variables": ("S", "R")},
-        {"timing", "raster", "rates", "exchange", "regions", "connectivity"},
+        {"circuits": REGIONS, "variables": ("S", "R"), "wired": WIRED, "duration_ms": 300.0},
+        {*SPIKING, "connectome", "spectra"},
     ),
-    "killed": (
-        {"finish": False},
-        {"raster", "rates", "exchange", "regions", "connectivity"},
-    ),
+    "killed": ({"finish": False, "wired": WIRED}, {*SPIKING, "connectome"} - {"timing"}),
 }
 
 
@@ -135,11 +78,11 @@ def test_every_panel_is_there_with_a_picture_or_a_reason(tmp_path, kind):
     arguments, pictured = KINDS[kind]
     record(tmp_path, **arguments)
     page = page_of(tmp_path)
-    assert set(PANELS) <= set(page.sections)
+    assert {*PANELS, *ALWAYS} <= set(page.sections)
     assert set(page.images) == pictured
     for name in set(PANELS) - pictured:
         assert len(page.words[name].split()) > 3
-    for source in page.images.values():
+    for source in (one for images in page.images.values() for one in images):
         assert base64.b64decode(source.partition(",")[2]).startswith(PNG_SIGNATURE)
     assert (tmp_path / "report.png").read_bytes().startswith(PNG_SIGNATURE)
 
@@ -151,11 +94,23 @@ def test_page_needs_no_other_file_and_no_network(tmp_path):
     assert all(address.startswith(("#", "data:image/png;base64,")) for address in page.addresses)
 
 
+def test_page_allows_its_own_script_alone_and_no_address(tmp_path):
+    """The policy names the script by its SHA-256, computed here from the page as written."""
+    record(tmp_path)
+    text = write_report(tmp_path).read_text(encoding="utf-8")
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = hashlib.sha256(scripts[0].encode()).digest()
+    policy = Page(text).policy
+    assert len(scripts) == 1
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert f"script-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
+
+
 def test_experiment_cannot_inject_markup(tmp_path):
     record(tmp_path)
     text = write_report(tmp_path).read_text(encoding="utf-8")
-    assert "<script>" not in text
-    assert "&lt;script&gt;" in text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert" in text
 
 
 def test_summary_counts_what_the_run_had(tmp_path):
@@ -204,6 +159,32 @@ def test_correlation_equals_numpys():
     values = np.random.default_rng(0).normal(size=(50, 4))
     expected = np.corrcoef(values, rowvar=False)
     np.testing.assert_allclose(report_figures.correlation(values), expected, atol=1e-12)
+
+
+def test_chance_correlation_has_the_spread_of_independent_series():
+    """400 independent samples: correlations of SD 1/sqrt(399) = .0501; of 90 pairs the SD is known
+    to 1/sqrt(2 * 90) = 7.5 %, were they independent, so it lies within 30 % of that (4 SD).
+    """
+    values = np.random.default_rng(3).normal(size=(400, 10)) + np.arange(10.0)
+    chance = report_figures.chance_correlation(values)
+    assert chance.shape == (90,)
+    assert chance.std() == pytest.approx(0.0501, rel=0.3)
+
+
+def test_chance_correlation_keeps_the_memory_of_slow_series():
+    """Autoregressive series with coefficient a = .95 have n (1 - a^2) / (1 + a^2) independent
+    pairs of samples (Bartlett), so the spread is sqrt(19.5) = 4.4 times that of white noise. The
+    spreads of 132 pairs are known to 6 %, more where pairs share series: 3 to 6 is asked.
+    """
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(3000, 12))
+    slow = noise.copy()
+    decay = 1.0 - 1.0 / 20.0
+    for i in range(1, len(slow)):
+        slow[i] = decay * slow[i - 1] + noise[i]
+    ratio = report_figures.chance_correlation(slow).std()
+    ratio /= report_figures.chance_correlation(noise).std()
+    assert 3.0 < ratio < 6.0
 
 
 def test_constant_region_has_no_correlation():
