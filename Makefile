@@ -8,7 +8,7 @@ TORCH ?= torch==2.13.0
 # Ranks that spin on one core each; numerical libraries must not take the others.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-slow check format bench bench-step bench-circuits bench-fit fit-table clean help
+.PHONY: install demo test test-slow check format bench bench-step bench-circuits bench-scale bench-fit fit-table clean help
 
 help: ## show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ bench-step: $(STAMP) ## cost of a mean-field step: compiled beside TVB's own, 66
 
 bench-circuits: $(STAMP) ## what each circuit costs and how the cost grows; writes the tables of docs/circuits.md
 	$(BIN)/python tests/benchmarks/circuits.py
+
+bench-scale: $(STAMP) ## cells, ranks, windows; writes tables, figure and cost model of docs/scale.md (20 minutes)
+	$(BIN)/python tests/benchmarks/scale.py
 
 clean: ## remove the virtual environment and the results
 	rm -rf $(VENV) results

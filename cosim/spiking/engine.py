@@ -23,6 +23,7 @@ from cosim.clock import require_whole_steps
 from cosim.config_circuit import Where
 from cosim.errors import ConfigurationError, SimulationError
 from cosim.saved_state import State, joined, numbered, part
+from cosim.spiking.cell_placement import placed_by_cost
 from cosim.spiking.chatter import Chatter, Hush, one_line, quiet
 from cosim.spiking.coincidence import order_coincident_events
 from cosim.spiking.fast_connect import fast_probability
@@ -140,7 +141,7 @@ class NeuronEngine:
             sim.initialize(netParams=net_params, simConfig=config)
         with self._chatter.stage("creating populations"):
             sim.net.createPops()
-        with self._chatter.stage("creating cells"):
+        with self._chatter.stage("creating cells"), placed_by_cost(sim, net_params):
             sim.net.createCells()
         self._cells = {int(cell.gid): cell for cell in sim.net.cells}
         self._targets = Targets(self._h, self._cells)

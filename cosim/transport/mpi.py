@@ -19,10 +19,14 @@ _FAILED, _SPEAKS = 8, 9  # see claim_last_word
 _WISHES = 10  # from a rank of a side to its root
 _HEADER = 4  # exchange, first step, number of steps, wish
 
-# A waiting rank first polls, then sleeps between polls, so that it neither answers late when the
-# peer is about as fast nor steals a core from it when ranks outnumber cores.
+# A waiting rank first polls and offers its core to whoever wants it, then sleeps between polls, for
+# longer the longer it has waited: the side that waits is the faster one, and being late by a tenth
+# of what it waited does not make it the slower. So it neither answers late nor takes a core from
+# the ranks that work.
 _POLL_S = 2e-4
+_SLEEP_SHARE = 0.1
 _SLEEP_S = 5e-5
+_LONGEST_SLEEP_S = 5e-4
 
 # How much earlier than its neighbours a rank may fail for the same reason and yet be silent.
 _SETTLE_S = 0.3
@@ -38,8 +42,10 @@ def _wait(request: Any, timeout_s: float, what: str) -> None:
                 f"{what}: nothing from the peer within {timeout_s:g} s; look at its last message "
                 f"above, or raise --timeout if a window or the build takes longer."
             )
-        if waited > _POLL_S:
-            time.sleep(_SLEEP_S)
+        if waited < _POLL_S:
+            os.sched_yield()
+        else:
+            time.sleep(min(max(waited * _SLEEP_SHARE, _SLEEP_S), _LONGEST_SLEEP_S))
 
 
 def _gather_flat(comm: Any, flat: NDArray[Any], timeout_s: float, what: str) -> list[NDArray[Any]]:
