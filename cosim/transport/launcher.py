@@ -1,4 +1,4 @@
-"""Whether an MPI launcher started this program, told without loading MPI."""
+"""What an MPI launcher tells the programs it starts, and what MPI is told before it is loaded."""
 
 import os
 
@@ -8,6 +8,11 @@ TRACEBACK = "COSIM_TRACEBACK"
 # What launchers tell each process: Hydra (MPICH, Intel MPI) and Slurm's PMI-2, Open MPI, PMIx.
 _RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK")
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
+
+_LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
+
+# MPICH's control variables: sleep for a moment, instead of sched_yield, after 10 polls, not 1000.
+_SHARING = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1", "MPIR_CVAR_POLLS_BEFORE_YIELD": "10"}
 
 
 def launched_size() -> int:
@@ -20,3 +25,27 @@ def launched_rank() -> int:
     """This process's rank by the launcher's word; 0 without one."""
     ranks = [int(text) for name in _RANKS if (text := os.environ.get(name, "")).isdigit()]
     return max(ranks, default=0)
+
+
+def ranks_on_this_node() -> int:
+    """How many ranks a launcher says it started on this node; 1 where none says."""
+    texts = [os.environ.get(name, "") for name in _LOCAL_SIZES]
+    return max((int(text) for text in texts if text.isdigit()), default=1)
+
+
+def ranks_outnumber_cores() -> bool:
+    """Whether this node has fewer cores than ranks, so that a rank that polls keeps others out."""
+    ranks, allowed = ranks_on_this_node(), len(os.sched_getaffinity(0))
+    # A rank that may use one core of several was bound to it, and the others to theirs.
+    return ranks > (os.cpu_count() or 1) or 1 < allowed < ranks
+
+
+def share_cores() -> None:
+    """Where ranks outnumber cores, let MPICH give its core away while it polls.
+
+    To be called before MPI is loaded. NEURON exchanges spikes by a blocking collective, inside
+    which nothing else can be done about it. What the user has set stays.
+    """
+    if ranks_outnumber_cores():
+        for name, value in _SHARING.items():
+            os.environ.setdefault(name, value)

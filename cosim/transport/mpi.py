@@ -6,13 +6,16 @@ import time
 from typing import Any, NoReturn
 
 import numpy as np
-from mpi4py import MPI
 from numpy.typing import NDArray
 
 from cosim.clock import SyncWindow
 from cosim.errors import ConfigurationError, SynchronizationError
 from cosim.signals import Packet, PacketLayout, Wish
+from cosim.transport.launcher import share_cores
 from cosim.transport.rank_layout import RankLayout
+
+share_cores()  # the next line starts MPI
+from mpi4py import MPI  # noqa: E402
 
 _TAG = 7  # both directions are ordered by MPI; the exchange number travels in the message
 _FAILED, _SPEAKS = 8, 9  # see claim_last_word

@@ -19,7 +19,7 @@ IN_DEGREE = {"E": 12, "I": 3}
 # NEURON's step, and weights within and from the brain; each kind fires at a few Hz.
 KINDS = {
     "hh": {"dt_ms": 0.05, "E": 0.01, "I": 0.01, "input_uS": 0.012},
-    "point": {"dt_ms": 0.1, "E": 0.004, "I": 0.03, "input_uS": 0.004},
+    "point": {"dt_ms": 0.1, "E": 0.002, "I": 0.02, "input_uS": 0.0014},
 }
 INPUT_HZ = 220.0
 LIBRARY = Path(__file__).parents[2] / "cosim" / "spiking" / "circuits" / "mechanisms"

@@ -1,0 +1,57 @@
+"""MPI is told to share cores where ranks outnumber them, and only there."""
+
+import os
+
+import pytest
+
+from cosim.transport.launcher import ranks_outnumber_cores, share_cores
+
+NAMES = ("MPIR_CVAR_ENABLE_HEAVY_YIELD", "MPIR_CVAR_POLLS_BEFORE_YIELD")
+
+
+@pytest.fixture
+def node(monkeypatch):
+    """A node of some cores, of which this rank may use some, with some ranks."""
+
+    def of(cores, allowed, ranks):
+        for name in NAMES:
+            monkeypatch.setenv(name, "")  # so that the test's end takes away what is set in it
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("MPI_LOCALNRANKS", str(ranks))
+        monkeypatch.delenv("OMPI_COMM_WORLD_LOCAL_SIZE", raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: cores)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(allowed)))
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("cores", "allowed", "ranks", "crowded"),
+    [
+        (2, 2, 2, False),
+        (2, 2, 3, True),
+        (64, 64, 64, False),
+        (64, 4, 8, True),  # a container of four cores
+        (64, 1, 64, False),  # each rank is bound to a core of its own
+        (2, 1, 3, True),
+    ],
+)
+def test_crowded_is_more_ranks_than_cores(node, cores, allowed, ranks, crowded):
+    node(cores, allowed, ranks)
+    assert ranks_outnumber_cores() is crowded
+    share_cores()
+    assert [name in os.environ for name in NAMES] == [crowded, crowded]
+
+
+def test_what_the_user_set_stays(node, monkeypatch):
+    node(2, 2, 3)
+    monkeypatch.setenv(NAMES[1], "1000")
+    share_cores()
+    assert [os.environ[name] for name in NAMES] == ["1", "1000"]
+
+
+def test_without_a_launcher_nothing_is_set(node, monkeypatch):
+    node(1, 1, 1)
+    monkeypatch.delenv("MPI_LOCALNRANKS")
+    share_cores()
+    assert not any(name in os.environ for name in NAMES)
