@@ -201,6 +201,11 @@ def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) ->
             f"Note: S was clipped to [0, 1] in {len(clipped)} regions, most often in {worst}: "
             f"{clipped[worst]} of {steps} steps."
         )
+    resumed = provenance["resumed"]
+    if resumed:
+        times = ", ".join(f"{entry['at_ms']:g}" for entry in resumed)
+        lines.append(f"Note: resumed at {times} ms; the time below is since then.")
+    lines += [f"Note: {line}." for line in provenance["checkpoints"].get("failed", ())]
     lines += [
         f"{duration_ms:g} ms simulated in {run_s:.2f} s after {build_s:.1f} s of build, "
         f"on {provenance['ranks']} rank(s); window {provenance['window_ms']:g} ms.",

@@ -125,6 +125,10 @@ def _summary(findings: Findings) -> str:
     seconds = facts.get("run_s") or facts.get("wall_s")
     if seconds:
         parts[-1] += f" in {seconds:.1f} s"
+    resumed = facts.get("resumed") or ()
+    if resumed:
+        times = ", ".join(f"{entry['at_ms']:g} ms ({entry['when']})" for entry in resumed)
+        parts[-1] += f" since the run was last resumed: resumed at {times}"
     if facts.get("ranks"):
         parts.append(f"{facts['ranks']} rank{'s' if facts['ranks'] != 1 else ''}")
     if facts.get("window_ms"):

@@ -114,3 +114,38 @@ class ParticipantContract:
             participant, peers = make(clock)
             runs.append(values_of(participant, run(participant, peers, clock)))
         assert np.array_equal(*runs)
+
+    @pytest.mark.parametrize("saved_after", range(5))
+    def test_another_one_goes_on_from_its_state(self, make, saved_after):
+        """Bit for bit, also where a window is not complete yet and after the last one."""
+        whole, peers = make(CLOCK)
+        expected = values_of(whole, run(whole, peers, CLOCK))
+        first, _ = make(CLOCK)
+        sent = [first.start()]
+        first.require_savable()
+        incoming = told(peers, 0, BEFORE)
+        for window in list(CLOCK.windows())[:saved_after]:
+            sent.append(first.advance(window, incoming))
+            incoming = told(peers, window.index + 1, window)
+        saved = {name: values.copy() for name, values in first.state().items()}
+        second, _ = make(CLOCK)
+        second.restore(saved)
+        second.require_savable()
+        for window in CLOCK.windows(saved_after):
+            sent.append(second.advance(window, incoming))
+            incoming = told(peers, window.index + 1, window)
+        second.finish(incoming)
+        assert np.array_equal(values_of(second, sent), expected)
+        assert second.summary() == whole.summary()
+
+    def test_a_state_is_plain_and_stays_what_it_was(self, make):
+        participant, peers = make(CLOCK)
+        participant.start()
+        participant.require_savable()
+        first, second, *_ = CLOCK.windows()
+        participant.advance(first, told(peers, 0, BEFORE))
+        state = participant.state()
+        kept = {name: values.copy() for name, values in state.items()}
+        participant.advance(second, told(peers, 1, first))
+        assert not any(values.dtype.hasobject for values in state.values())
+        assert all(state[name].tobytes() == kept[name].tobytes() for name in kept)

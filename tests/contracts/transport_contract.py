@@ -4,7 +4,7 @@
 of layout ``b`` and returns the ends that this process holds: both in one process, one under MPI.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 
 from cosim.clock import SyncClock, SyncWindow
 from cosim.errors import SynchronizationError
-from cosim.signals import GatingSignal, PacketLayout, RateSignal, SignalLayout
+from cosim.signals import GatingSignal, PacketLayout, RateSignal, SignalLayout, Wish
 
 RATES = PacketLayout(
     "TVB", (SignalLayout("R_e", ("V2", "M1"), True), SignalLayout("R_i", ("M1",), True))
@@ -79,6 +79,24 @@ class TransportContract:
         ends = join(MIXED, MIXED)
         for got in self.exchange(ends, 2, WINDOW):
             assert [type(signal) for signal in got.signals] == [RateSignal, GatingSignal]
+
+    @pytest.mark.parametrize("tvb_wants", list(Wish))
+    @pytest.mark.parametrize("neuron_wants", list(Wish))
+    def test_both_ends_are_told_the_greater_of_their_wishes(self, join, tvb_wants, neuron_wants):
+        ends = join(RATES, MIXED)
+        wants = {"TVB": tvb_wants, "NEURON": neuron_wants}
+        for end in ends:
+            wish = wants[end.mine.sender]
+            end.transport.send(replace(packet(end.mine, 2, WINDOW), wish=wish))
+        told = [end.transport.receive(2, WINDOW).wish for end in ends]
+        assert told == [max(wants.values())] * len(ends)
+
+    def test_a_wish_is_gone_with_the_next_packet(self, join):
+        ends = join(RATES, MIXED)
+        for number, wish in ((2, Wish.CHECKPOINT), (3, Wish.NOTHING)):
+            for end in ends:
+                end.transport.send(replace(packet(end.mine, number, WINDOW), wish=wish))
+            assert {end.transport.receive(number, WINDOW).wish for end in ends} == {wish}
 
     def test_the_state_before_the_first_window_is_exchange_0(self, join):
         ends = join(RATES, MIXED)

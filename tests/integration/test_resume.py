@@ -1,0 +1,406 @@
+"""A run that is interrupted and taken up again gives what a run that never stopped gives."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import cosim
+from cosim import checkpointing
+from cosim.checkpoint_store import CheckpointStore
+from cosim.checkpointing import Checkpointer
+from cosim.cli import app
+from cosim.errors import ConfigurationError, ResultsError, SuspendedError
+from cosim.experiment_file import validate
+
+DATA = Path(__file__).parent / "data"
+EVERYTHING = DATA / "everything.yaml"
+
+
+class Died(BaseException):
+    """Stands for whatever ends a process; in memory nothing can go on after it."""
+
+
+@pytest.fixture
+def die_at(monkeypatch):
+    """``die_at(ms)`` ends runs after the window that reaches a time; None lets them go on."""
+    after, limit = Checkpointer.after, [None]
+
+    def dies_after(self, sides, standing, wish):
+        after(self, sides, standing, wish)
+        if limit[0] is not None and standing.window.stop_ms >= limit[0]:
+            raise Died
+
+    monkeypatch.setattr(Checkpointer, "after", dies_after)
+    return lambda ms: limit.__setitem__(0, ms)
+
+
+def brain_alone(**changes):
+    """A run of a second of the mean field: windows of 100 ms, a checkpoint after each second."""
+    document = {
+        "seed": 7,
+        "duration_ms": 1000.0,
+        "brain": {
+            "noise": {"S_e": 0.001},
+            "monitors": {"temporal_average": {"period_ms": 3.3}, "bold": {"period_ms": 100.0}},
+        },
+        "checkpoint": {"every_ms": 200.0},
+    }
+    return {**document, **changes}
+
+
+def interrupted(folder, die_at, at_ms=500.0, **changes):
+    die_at(at_ms)
+    with pytest.raises(Died):
+        cosim.run(validate(brain_alone(**changes)), folder)
+    die_at(None)
+
+
+def same(a, b):
+    return a.mean_field.identical(b.mean_field) and a.exchange.identical(b.exchange)
+
+
+def killed(file, folder, *options):
+    command = [sys.executable, DATA / "killed.py", file, folder, *options]
+    done = subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(Path(cosim.__file__).parents[1])},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("sent", ["SIGKILL", "SIGTERM"])
+def test_killed_at_random_moments(tmp_path, sent):
+    """Three times, in processes of their own; recordings, generators and noise among it."""
+    said = killed(EVERYTHING, tmp_path, "--kills", 3 if sent == "SIGKILL" else 1, "--signal", sent)
+    assert said["differs"] == []
+    assert said["spikes"]["rPCUN.E"] > 5
+    assert said["spikes"]["lPCUN.M"] > 20
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments(tmp_path):
+    said = killed(EVERYTHING, tmp_path, "--kills", 20, "--seed", 5)
+    assert (said["kills"], said["differs"]) == (20, [])
+
+
+LIBRARY = {
+    "balanced_ei": {"parameters": {"order": 20}, "inputs": [{"to": "E", "weight_uS": 0.3}]},
+    "regular_spiking": {
+        "circuit": "balanced_ei",
+        "parameters": {"order": 20, "cell": "regular_spiking"},
+        "inputs": [{"to": "E", "weight_uS": 0.6}],
+    },
+    "current": {
+        "circuit": "balanced_ei",
+        "parameters": {"order": 20},
+        "inputs": [{"to": "E", "as": "current", "scale": 0.02, "offset": 0.5}],
+    },
+    "wong_wang": {},
+    "calcium_sk": {
+        "dt_ms": 0.1,
+        "record": {"concentrations": [{"population": "E", "species": "ca", "region": "cyt"}]},
+    },
+    "pyramidal_morphology": {
+        "parameters": {"cells": 12},
+        "record": {"lfp": {"electrodes_um": [[0, 0, 50], [0, 100, 50]]}},
+    },
+    "cortico_thalamic": {
+        "regions": None,
+        "populations": {"CxE": "RM-S1_R", "CxI": "RM-S1_R", "TC": "TM-OP_R", "RE": "TM-OP_R"},
+        "parameters": {"size": 0.1, "thalamocortical_delay_ms": 16.9},
+        "inputs": [{"to": "CxE", "coupling": "aggregated", "rate_scale": 50.0, "weight_uS": 0.006}],
+    },
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [*LIBRARY, "basal_ganglia"])
+def test_every_circuit_of_the_library(tmp_path, name):
+    """Ten times killed, 60 ms long, from the file of the circuit's example or a small one."""
+    if name == "basal_ganglia":
+        example = Path(cosim.__file__).parents[1] / "examples" / "basal_ganglia_in_the_brain.yaml"
+        experiment = cosim.load(example, ["duration_ms=60.0"])
+        document = experiment.resolved()
+    else:
+        circuit = {"circuit": name, "regions": ["rPCUN"], **LIBRARY[name]}
+        whole_brain = {"connectome": "tvb96", "normalize": "region"}
+        brain = whole_brain if name == "cortico_thalamic" else {}
+        document = {
+            "duration_ms": 60.0,
+            "brain": {"noise": {"S_e": 0.001}, **brain},
+            "circuits": [circuit],
+        }
+    document["checkpoint"] = {"every_ms": 5.0}
+    file = tmp_path / "experiment.yaml"
+    file.write_text(json.dumps(document))
+    said = killed(file, tmp_path / "runs", "--kills", 10)
+    assert (said["kills"], said["differs"]) == (10, [])
+    assert sum(said["spikes"].values()) > 0
+
+
+def test_a_run_that_finished_leaves_no_checkpoint_and_says_that_it_was_resumed(tmp_path, die_at):
+    whole = cosim.run(validate(brain_alone(checkpoint=None)), tmp_path / "whole")
+    folder = tmp_path / "cut"
+    interrupted(folder, die_at)
+    die_at(800.0)
+    with pytest.raises(Died):
+        cosim.run(validate(brain_alone()), folder, resume=True)
+    die_at(None)
+    result = cosim.run(validate(brain_alone()), folder, resume=True)
+    assert same(result, whole)
+    assert result.complete
+    assert [entry["at_ms"] for entry in result.provenance["resumed"]] == [400.0, 800.0]
+    assert result.provenance["checkpoints"]["failed"] == []
+    assert not (folder / "checkpoints").exists()
+    assert whole.provenance["resumed"] == []
+    again = cosim.run(validate(brain_alone()), folder, resume=True)  # nothing is left to do
+    assert same(again, whole)
+
+
+def test_checkpoints_stay_where_the_user_keeps_them(tmp_path):
+    kept = {"every_ms": 200.0, "keep": 3, "keep_when_done": True}
+    result = cosim.run(validate(brain_alone(checkpoint=kept)), tmp_path)
+    assert result.complete
+    names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert names == ["000000004", "000000006", "000000008"]  # the last window needs none
+    assert result.provenance["checkpoints"]["written"] == 4
+
+
+def test_the_wall_clock_asks_for_checkpoints_too(tmp_path):
+    """Every millisecond of it: after each of the 10 windows but the last."""
+    often = {"every_minutes": 1e-3 / 60}
+    result = cosim.run(validate(brain_alone(checkpoint=often)), tmp_path)
+    assert result.provenance["checkpoints"]["written"] == 9
+
+
+def test_sigterm_saves_and_says_how_to_go_on(tmp_path, die_at, monkeypatch):
+    whole = cosim.run(validate(brain_alone(checkpoint=None)), tmp_path / "whole")
+    wish, sent = Checkpointer.wish, []
+
+    def signalled(self, window):
+        if window.index == 4 and not sent:
+            sent.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return wish(self, window)
+
+    monkeypatch.setattr(Checkpointer, "wish", signalled)
+    folder, file = tmp_path / "cut", tmp_path / "experiment.yaml"
+    file.write_text(json.dumps(brain_alone(checkpoint={})))
+    ran = CliRunner().invoke(app, ["run", str(file), "-o", str(folder), "-q", "--no-report"])
+    assert ran.exit_code == os.EX_TEMPFAIL
+    assert ran.stderr.splitlines() == [
+        f"cosim: asked to end at t = 500 ms; go on from the checkpoint of t = 500 ms with cosim "
+        f"run --resume {folder}."
+    ]
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    ran = CliRunner().invoke(app, ["run", "--resume", str(folder), "-q"])
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    assert same(cosim.RunResult.open(folder), whole)
+    assert "resumed at 500 ms" in (folder / "report.html").read_text()
+
+
+def test_without_the_section_sigterm_ends_a_run_as_ever(tmp_path):
+    """And nothing is written for a resumption."""
+    cosim.run(validate(brain_alone(checkpoint=None)), tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(tmp_path, die_at, capfd):
+    whole = cosim.run(validate(brain_alone(checkpoint=None)), tmp_path / "whole")
+    folder = tmp_path / "cut"
+    interrupted(folder, die_at)
+    path = folder / "checkpoints" / "000000004" / "rank-0.npz"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    result = cosim.run(validate(brain_alone()), folder, resume=True)
+    assert same(result, whole)
+    assert [entry["at_ms"] for entry in result.provenance["resumed"]] == [200.0]
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "000000004 is damaged (the checksum of rank-0.npz is wrong); the run goes on" in line
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seed": 8}, "seed = 8, was 7"),
+        ({"duration_ms": 900.0}, "duration_ms = 900.0, was 1000.0"),
+        (
+            {"brain": {"parameters": {"G": 0.3}, "noise": {"S_e": 0.002}}},
+            r"brain.parameters.G = 0.3, was not there; .*; and \d+ more",
+        ),
+    ],
+)
+def test_another_experiment_is_refused_with_the_difference(tmp_path, die_at, change, told):
+    interrupted(tmp_path, die_at)
+    with pytest.raises(ConfigurationError, match=told) as caught:
+        cosim.run(validate(brain_alone(**change)), tmp_path, resume=True)
+    assert "\n" not in str(caught.value)
+    # Nothing was touched: the run still goes on.
+    assert cosim.run(validate(brain_alone()), tmp_path, resume=True).complete
+
+
+@pytest.mark.parametrize("what", ["neuron", "tvb-netpyne-cosim", "numpy"])
+def test_another_version_is_refused_with_the_difference(tmp_path, die_at, monkeypatch, what):
+    interrupted(tmp_path, die_at)
+    from cosim import checkpoint_identity
+
+    versions = checkpoint_identity.versions
+    monkeypatch.setattr(checkpoint_identity, "versions", lambda: {**versions(), what: "0.0.1"})
+    with pytest.raises(ConfigurationError, match=rf"versions.{what} = 0.0.1, was \d+\.\d"):
+        cosim.run(validate(brain_alone()), tmp_path, resume=True)
+
+
+def test_another_code_of_the_same_version_is_refused(tmp_path, die_at, monkeypatch):
+    interrupted(tmp_path, die_at)
+    monkeypatch.setattr("cosim.checkpoint_identity._code", lambda: "other")
+    with pytest.raises(ConfigurationError, match=r"code of cosim = other, was [0-9a-f]{16}"):
+        cosim.run(validate(brain_alone()), tmp_path, resume=True)
+
+
+def test_how_often_a_run_is_saved_may_change(tmp_path, die_at):
+    interrupted(tmp_path, die_at)
+    other = {"every_ms": 100.0, "keep": 1}
+    result = cosim.run(validate(brain_alone(checkpoint=other)), tmp_path, resume=True)
+    assert result.provenance["checkpoints"]["written"] == 5
+
+
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="holds no checkpoint"):
+        cosim.run(validate(brain_alone()), tmp_path, resume=True)
+
+
+def test_a_run_in_memory_cannot_be_saved():
+    with pytest.raises(ConfigurationError, match="kept in memory cannot be saved"):
+        cosim.run(validate(brain_alone()))
+
+
+def test_a_new_run_is_not_mixed_up_with_checkpoints(tmp_path, die_at):
+    interrupted(tmp_path, die_at)
+    with pytest.raises(ResultsError, match="go on with --resume"):
+        cosim.run(validate(brain_alone()), tmp_path)
+    result = cosim.run(validate(brain_alone()), tmp_path, overwrite=True)
+    assert result.provenance["resumed"] == []
+
+
+def test_segments_that_are_gone_are_missed(tmp_path, die_at):
+    interrupted(tmp_path, die_at)
+    (tmp_path / "segments" / "run" / "00000001.h5").unlink()
+    with pytest.raises(ResultsError, match=r"00000001\.h5 is missing or is not what it was"):
+        cosim.run(validate(brain_alone()), tmp_path, resume=True)
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Refuse to write checkpoints with the kernel's own error, from some of them on."""
+    import resource
+
+    write, limits = CheckpointStore.write, resource.getrlimit(resource.RLIMIT_FSIZE)
+    calls = []
+
+    def from_number(first):
+        def limited(self, *args):
+            calls.append(args)
+            if len(calls) < first:
+                return write(self, *args)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+            try:
+                return write(self, *args)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+        monkeypatch.setattr(CheckpointStore, "write", limited)
+
+    return from_number
+
+
+def test_a_full_disk_leaves_the_run_going_and_the_earlier_checkpoint_intact(
+    tmp_path, die_at, capfd, full_disk
+):
+    whole = cosim.run(validate(brain_alone(checkpoint=None)), tmp_path / "whole")
+    folder = tmp_path / "cut"
+    full_disk(2)
+    interrupted(folder, die_at, 900.0)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == [
+        f"cosim: checkpoint at t = {ms} ms not written (File too large); the last one is of t = "
+        f"200 ms. The run goes on."
+        for ms in (400, 600, 800)
+    ]
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["000000002"]
+    full_disk(10)
+    result = cosim.run(validate(brain_alone()), folder, resume=True)
+    assert same(result, whole)
+    assert [entry["at_ms"] for entry in result.provenance["resumed"]] == [200.0]
+
+
+@pytest.mark.parametrize(("first", "error"), [(1, ResultsError), (2, SuspendedError)])
+def test_asked_to_end_with_a_full_disk(tmp_path, monkeypatch, full_disk, first, error):
+    """With an earlier checkpoint the run can be resumed from it; without any it is lost."""
+    full_disk(first)
+    wish = Checkpointer.wish
+    monkeypatch.setattr(
+        Checkpointer,
+        "wish",
+        lambda self, window: wish(self, window) if window.index < 3 else checkpointing.Wish.STOP,
+    )
+    with pytest.raises(error) as caught:
+        cosim.run(validate(brain_alone(checkpoint={"every_ms": 200.0})), tmp_path)
+    said = str(caught.value)
+    assert "at t = 400 ms" in said
+    assert ("checkpoint of t = 200 ms" in said) == (first == 2)
+    assert "\n" not in said
+
+
+def test_what_cannot_be_saved_is_refused_before_the_run(tmp_path, monkeypatch):
+    """A function of Python in NEURON's queue, planted when it is initialised."""
+    monkeypatch.setenv("COSIM_TEST_PLANTED", "yes")
+    experiment = validate(
+        {
+            "duration_ms": 1e6,
+            "circuits": [{"circuit": "calls_python.py:network", "regions": ["rPCUN"]}],
+            "checkpoint": {},
+        },
+        DATA,
+    )
+    with pytest.raises(ConfigurationError, match="a function of Python waits in NEURON's event"):
+        cosim.run(experiment, tmp_path)
+
+
+def test_a_network_that_was_built_otherwise_is_refused(tmp_path, die_at, monkeypatch):
+    """The file of the circuit has changed since, and the experiment file has not."""
+    document = {
+        "duration_ms": 20.0,
+        "brain": {"monitors": {}},
+        "circuits": [{"circuit": "changes.py:network", "regions": ["rPCUN"]}],
+        "checkpoint": {"every_ms": 5.0},
+    }
+    monkeypatch.setenv("COSIM_TEST_WEIGHT", "0.01")
+    die_at(10.0)
+    with pytest.raises(Died):
+        cosim.run(validate(document, DATA), tmp_path)
+    die_at(None)
+    monkeypatch.setenv("COSIM_TEST_WEIGHT", "0.0100001")
+    with pytest.raises(ConfigurationError, match="NEURON built another network"):
+        cosim.run(validate(document, DATA), tmp_path, resume=True)
+    monkeypatch.setenv("COSIM_TEST_WEIGHT", "0.01")
+    assert cosim.run(validate(document, DATA), tmp_path, resume=True).complete
+
+
+def test_the_real_time_factor_is_that_of_the_last_leg(tmp_path, die_at):
+    interrupted(tmp_path, die_at, 900.0)
+    facts = cosim.run(validate(brain_alone()), tmp_path, resume=True).provenance
+    assert facts["real_time_factor"] == pytest.approx(0.2 / facts["run_s"])
+    assert np.isclose(facts["duration_ms"], 1000.0)
