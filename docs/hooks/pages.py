@@ -1,0 +1,84 @@
+"""What mkdocs does to pages before they are HTML.
+
+``<!-- command line -->`` becomes one section per command, made from the program itself, and
+``<!-- README: HEADING -->`` that section of the README, so that neither is written twice. Links to
+files of the repository that are no pages (tests, examples, README) become plain names.
+"""
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+import typer
+
+README = Path(__file__).parents[2] / "README.md"
+_OTHER_PAGES = re.compile(r"[a-z]+:|#")
+
+
+def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
+    """Called by mkdocs for every page."""
+    markdown = re.sub(r"<!-- README: (.+?) -->", lambda m: readme_section(m[1]), markdown)
+    markdown = markdown.replace("<!-- command line -->", command_line())
+    return _without_links_out(markdown, page, files)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Called by mkdocs with a page's HTML: docstrings mark names as Sphinx does."""
+    return re.sub(r":(?:func|class|meth|attr|data|mod):(?=<code>)", "", html)
+
+
+def readme_section(heading: str) -> str:
+    """The text under a heading of the README, up to the next one of the same level."""
+    text = README.read_text(encoding="utf-8")
+    found = re.search(rf"^(#+) {re.escape(heading)}\n(.*?)(?=^#+ |\Z)", text, re.M | re.S)
+    if found is None:
+        raise ValueError(f"README.md has no heading {heading!r}")
+    return found[2].strip()
+
+
+def command_line() -> str:
+    """One section per command: synopsis, what it does, a table of its options."""
+    from cosim.cli import app
+
+    group: Any = typer.main.get_command(app)
+    return "\n".join(_section(name, command) for name, command in group.commands.items())
+
+
+def _section(name: str, command: Any) -> str:
+    arguments = [p for p in command.params if p.param_type_name == "argument"]
+    options = [p for p in command.params if p.param_type_name == "option"]
+    synopsis = " ".join([f"cosim {name}", *(_named(p) for p in arguments), "[OPTIONS]"])
+    lines = [f"## cosim {name}", "", f"`{synopsis}`", "", command.help or "", ""]
+    lines += ["| | | default |", "|---|---|---|"]
+    lines += [f"| `{_named(p)}` | {p.help or ''} | |" for p in arguments]
+    for option in options:
+        names = ", ".join(f"`{one}`" for one in (*option.opts, *option.secondary_opts))
+        default = "" if option.default in (None, False, ...) else f"`{option.default}`"
+        lines.append(f"| {names} | {option.help or ''} | {default} |")
+    return "\n".join([*lines, ""])
+
+
+def _named(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
+
+
+def _without_links_out(markdown: str, page: Any, files: Any) -> str:
+    here = posixpath.dirname(page.file.src_uri)
+
+    def mended(match: re.Match[str]) -> str:
+        text, target = match.groups()
+        if _OTHER_PAGES.match(target):
+            return match.group(0)
+        path, hash_, anchor = target.partition("#")
+        inside = posixpath.normpath(posixpath.join(here, path))
+        if files.get_file_from_path(inside):
+            return match.group(0)
+        # The README's own links start at the root of the repository.
+        from_root = path.removeprefix("docs/")
+        if path != from_root and files.get_file_from_path(from_root):
+            return f"[{text}]({posixpath.relpath(from_root, here or '.')}{hash_}{anchor})"
+        return text
+
+    # Not after an exclamation mark: a missing picture is a mistake.
+    return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", mended, markdown)
