@@ -5,6 +5,9 @@ the platform and the compiler, so any change compiles anew and nothing else does
 that want the same library at once wait for the one that compiles it: it holds a file lock, works in
 a folder of its own, and moves the finished library into place in one step. Where locks do not work
 several may compile, and the first to finish wins.
+
+An installation may bring libraries of its own, such as a container image: those in the folder that
+COSIM_MECHANISMS names are taken first, and that folder is only read.
 """
 
 import hashlib
@@ -136,6 +139,18 @@ def cache_folder() -> Path:
     return base / "tvb-netpyne-cosim" / "mechanisms"
 
 
+def _brought_along(known: str) -> Path | None:
+    """The library of this content in the folder that COSIM_MECHANISMS names, None without one.
+
+    Args:
+        known: Content, NEURON's version and platform; whichever compiler made it.
+    """
+    folder = os.environ.get("COSIM_MECHANISMS")
+    if not folder:
+        return None
+    return next(iter(sorted(Path(folder).glob(f"{known}-*/libnrnmech.*"))), None)
+
+
 def content_key(folder: Path) -> str:
     """The same for folders of the same files, whatever their place."""
     digest = hashlib.sha256()
@@ -187,6 +202,9 @@ def made_before(folder: Path, neuron_version: str) -> Path | None:
         neuron_version: NEURON's version.
     """
     name, compiler = _name_of(folder, neuron_version), _compiler()
+    library = _brought_along(name)
+    if library is not None:
+        return library
     if compiler is not None:
         return _library(cache_folder() / f"{name}-{compiler}")
     # A library that another compiler made on this machine serves as well.

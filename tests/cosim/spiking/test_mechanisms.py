@@ -214,3 +214,23 @@ def test_what_nrnivmodl_left_in_the_working_folder_is_named(folder, tmp_path):
     assert left.endswith("move that library away, or leave out mechanisms.")
     assert "'hh'" in built_in
     assert "also defined by NEURON itself" in built_in
+
+
+def test_what_an_installation_brings_is_taken_unless_the_content_differs(
+    folder, tmp_path, monkeypatch
+):
+    """Without a compiler and a place for a cache, only the library that was brought is left."""
+    mods = folder(one=HOLDER.format(name="CosimBrought", value=1))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "image"))
+    version = said(python("from neuron import h; print(h.nrnversion(0))"))
+    made = compiled(mods, version)
+    brought = made.parent.parent
+    before = sorted(brought.rglob("*"))
+    monkeypatch.setenv("XDG_CACHE_HOME", "/dev/null")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("COSIM_MECHANISMS", str(brought))
+    assert said(python(LOAD.format(folder=str(mods), name="CosimBrought"))) == "1.0"
+    assert sorted(brought.rglob("*")) == before
+    folder(one=HOLDER.format(name="CosimBrought", value=2))
+    with pytest.raises(ConfigurationError, match="must be compiled"):
+        compiled(mods, version)
