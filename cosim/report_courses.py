@@ -18,6 +18,7 @@ from cosim.report_figures import (
     draw_legend,
     extremes,
     region_ticks,
+    short,
 )
 from cosim.report_findings import Crossing
 from cosim.results import Spikes
@@ -60,7 +61,10 @@ def draw_raster(axes: Axes, spikes: Mapping[str, Spikes], duration_ms: float) ->
         offset += one.n_cells
     step = -(-len(spikes) // 24)
     roomy = len(spikes) <= 6
-    labels = [f"{name}\n{one.n_cells} cells" if roomy else name for name, one in spikes.items()]
+    labels = [
+        f"{short(name)}\n{one.n_cells} cells" if roomy else short(name)
+        for name, one in spikes.items()
+    ]
     axes.set_yticks(ticks[::step], labels[::step], fontsize=8 if roomy else 6)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(offset, 0)
@@ -176,7 +180,13 @@ def draw_lines(
     many = len(chosen) > MAX_LINES - 1
     for number, i in enumerate(chosen):
         colour = COLOURS[0 if many else number]
-        words = "_" if many and number else "replaced regions" if many else f"{names[i]} (replaced)"
+        words = (
+            "_"
+            if many and number
+            else "replaced regions"
+            if many
+            else f"{short(names[i])} (replaced)"
+        )
         axes.plot(times_ms, values[:, i], color=colour, linewidth=1.0, label=words, **style)
     axes.set_ylabel(label)
     _time_axis(axes, duration_ms)
@@ -234,6 +244,11 @@ def draw_named(
     marker = "." if len(times_ms) < 30 else None
     for number, name in enumerate(names):
         axes.plot(
-            times_ms, values[:, number], color=COLOURS[number], lw=1.0, marker=marker, label=name
+            times_ms,
+            values[:, number],
+            color=COLOURS[number],
+            lw=1.0,
+            marker=marker,
+            label=short(name),
         )
     draw_legend(axes)

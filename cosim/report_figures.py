@@ -24,6 +24,7 @@ MAX_LINES = len(COLOURS)
 MAX_POINTS = 1500  # more than a printed line resolves
 # Of a picture as wide as the page, and of one of two beside each other.
 WIDE_IN, HALF_IN = 10.0, 4.9
+_LONGEST_LABEL = 24
 _PIECE_ROWS = 20_000  # rows read at a time
 _RC: dict[Any, Any] = {
     "font.size": 9,
@@ -83,7 +84,12 @@ def new_tile(
 
 def label_width_in(names: Sequence[str], font_pt: float = 7.0) -> float:
     """Room that labels take, in inches: of its size, a bold capital of DejaVu Sans takes 0.77."""
-    return 0.77 * font_pt / 72.0 * max((len(name) for name in names), default=0) + 0.1
+    return 0.77 * font_pt / 72.0 * max((len(short(name)) for name in names), default=0) + 0.1
+
+
+def short(name: str) -> str:
+    """A label that leaves room for the picture."""
+    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
 
 
 def png(figure: Figure) -> bytes:
@@ -149,7 +155,7 @@ def region_ticks(
 ) -> None:
     """Label the rows, or rows and columns, of regions; the marked ones in colour."""
     shown = shown_labels(regions, marked, most)
-    labels = [regions[i] for i in shown]
+    labels = [short(regions[i]) for i in shown]
     size = 7 if len(shown) < 45 else 6
     axes.set_yticks(shown, labels, fontsize=size)
     ticks = [axes.get_yticklabels()]
@@ -157,8 +163,8 @@ def region_ticks(
         axes.set_xticks(shown, labels, fontsize=size, rotation=90)
         ticks.append(axes.get_xticklabels())
     for axis in ticks:
-        for tick, label in zip(axis, labels, strict=True):
-            if label in marked:
+        for tick, i in zip(axis, shown, strict=True):
+            if regions[i] in marked:
                 tick.set_color(COLOURS[0])
                 tick.set_fontweight("bold")
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-from cosim.report_figures import COLOURS, GREY, draw_colour_bar, plain_powers, region_ticks
+from cosim.report_figures import COLOURS, GREY, draw_colour_bar, plain_powers, region_ticks, short
 from cosim.report_findings import Connection, Wiring
 
 Array = NDArray[np.float64]
@@ -181,7 +181,7 @@ def _draw_view(axes: Axes, wiring: Wiring, places_mm: Array, marked: Collection[
     )
     for i in np.flatnonzero(chosen)[:6]:
         axes.annotate(
-            wiring.regions[i], places_mm[i], (0, 7), textcoords="offset points", ha="center",
+            short(wiring.regions[i]), places_mm[i], (0, 7), textcoords="offset points", ha="center",
             fontsize=7, fontweight="bold", color=_REPLACED, zorder=4,
             path_effects=[withStroke(linewidth=2.0, foreground="white")],
         )  # fmt: skip
@@ -222,7 +222,7 @@ def draw_delays(
             color=COLOURS[number % len(COLOURS)],
             alpha=0.75,
             linewidths=0,
-            label=name if number < len(COLOURS) else "_",
+            label=short(name) if number < len(COLOURS) else "_",
         )
     every = [one for _, connections in groups for one in connections]
     rates = all(one.is_rate for one in every)
@@ -246,7 +246,7 @@ def draw_delays(
         if all(abs(height - other) > _NAME_APART for other in named):
             named.append(height)
             axes.annotate(
-                one.source if into else one.target, (one.delay_ms, one.carried), (4, 0),
+                short(one.source if into else one.target), (one.delay_ms, one.carried), (4, 0),
                 textcoords="offset points", fontsize=7, va="center",
             )  # fmt: skip
 

@@ -267,7 +267,9 @@ def _spectrum(one: RegionSeries, findings: Findings, beside: Beside | None) -> P
     colours = replaced_colours(findings.replaced)
     for region in findings.replaced[: draw.MAX_LINES - 1]:
         column = density[:, one.regions.index(region)]
-        curves.append((f"{region} (replaced)", frequencies_hz, column, colours[region], "-"))
+        curves.append(
+            (f"{draw.short(region)} (replaced)", frequencies_hz, column, colours[region], "-")
+        )
     if beside is not None:
         for ours, theirs in beside.pairs(findings):
             if ours.variable != one.variable or len(theirs.times_ms) < spectra.FEWEST_SAMPLES:
@@ -275,7 +277,7 @@ def _spectrum(one: RegionSeries, findings: Findings, beside: Beside | None) -> P
             hz, power = spectra.power_density(theirs.values, theirs.period_ms)
             for region in findings.replaced[:2]:
                 column = power[:, one.regions.index(region)]
-                curves.append((f"{region}, without", hz, column, _WITHOUT, "--"))
+                curves.append((f"{draw.short(region)}, without", hz, column, _WITHOUT, "--"))
     varying = [curve for curve in curves if (curve[2] > 0).all()]
     unit = "Hz²/Hz" if one.is_rate else "1/Hz"
     spectra.draw_spectra(axes, varying, f"power density of {one.variable} [{unit}]")

@@ -228,7 +228,7 @@
       }
       pen.restore();
       this.drawAxes(pen);
-      this.canvas.dataset.drawn = "yes";
+      Object.assign(this.canvas.dataset, { from: span.from, to: span.to });
     }
 
     drawSpikes(pen) {
