@@ -22,10 +22,11 @@ _FAILED, _SPEAKS = 8, 9  # see claim_last_word
 _WISHES = 10  # from a rank of a side to its root
 _HEADER = 4  # exchange, first step, number of steps, wish
 
-# A waiting rank first polls and offers its core to whoever wants it, then sleeps between polls, for
-# longer the longer it has waited: the side that waits is the faster one, and being late by a tenth
-# of what it waited does not make it the slower. So it neither answers late nor takes a core from
-# the ranks that work.
+# A waiting rank first polls, soon offering its core to whoever wants it. Then it sleeps between
+# polls, for longer the longer it has waited: the side that waits is the faster one, and being late
+# by a tenth of what it waited does not make it the slower. So it neither answers late nor takes a
+# core from the ranks that work.
+_OWN_S = 2e-5
 _POLL_S = 2e-4
 _SLEEP_SHARE = 0.1
 _SLEEP_S = 5e-5
@@ -46,7 +47,8 @@ def _wait(request: Any, timeout_s: float, what: str) -> None:
                 f"above, or raise --timeout if a window or the build takes longer."
             )
         if waited < _POLL_S:
-            os.sched_yield()
+            if waited > _OWN_S:
+                os.sched_yield()
         else:
             time.sleep(min(max(waited * _SLEEP_SHARE, _SLEEP_S), _LONGEST_SLEEP_S))
 
