@@ -70,6 +70,23 @@ class Running:
                 continue
         return found
 
+    @property
+    def launcher(self):
+        """Id of mpiexec."""
+        return self._process.pid
+
+    @property
+    def has_ended(self):
+        """Whether mpiexec has ended."""
+        return self._process.poll() is not None
+
+    def pid_of(self, rank):
+        """Id of the process that is a rank."""
+        for pid in self.ranks():
+            if f"PMI_RANK={rank}\0".encode() in Path(f"/proc/{pid}/environ").read_bytes():
+                return pid
+        raise LookupError(rank)
+
     def ranks(self):
         """Ids of the ranks that still run."""
         launchers = ("mpiexec", "hydra")
