@@ -127,7 +127,7 @@ LIBRARY = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*LIBRARY, "basal_ganglia"])
 def test_every_circuit_of_the_library(tmp_path, name):
-    """Ten times killed, 60 ms long, from the file of the circuit's example or a small one."""
+    """Four times killed, 60 ms long, from the file of the circuit's example or a small one."""
     if name == "basal_ganglia":
         example = Path(cosim.__file__).parents[1] / "examples" / "basal_ganglia_in_the_brain.yaml"
         experiment = cosim.load(example, ["duration_ms=60.0"])
@@ -144,8 +144,8 @@ def test_every_circuit_of_the_library(tmp_path, name):
     document["checkpoint"] = {"every_ms": 5.0}
     file = tmp_path / "experiment.yaml"
     file.write_text(json.dumps(document))
-    said = killed(file, tmp_path / "runs", "--kills", 10)
-    assert (said["kills"], said["differs"]) == (10, [])
+    said = killed(file, tmp_path / "runs", "--kills", 4)
+    assert (said["kills"], said["differs"]) == (4, [])
     assert sum(said["spikes"].values()) > 0
 
 
