@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.calibrated_region import CalibratedRegion
+from cosim.background_share import ShareSearch
+from cosim.calibrated_region import CalibratedRegion, seconds_for
 from cosim.calibration_file import RegionCalibration, split_by_region
 from cosim.calibration_knobs import knobs_of
 from cosim.calibration_settings import SETTLING_S, NotCalibratableError, Settings
@@ -31,7 +32,9 @@ from cosim.rate_matching import SHORTEST_S, RateMatching
 from cosim.self_sustained import Sustained, sustained_regions
 from cosim.transfer_curve import Rates, TransferBench, drives_for
 
-_CHECK_SEED = 1  # added to the experiment's seed
+_CHECK_SEED, _OTHER_SEED = 1, 2  # added to the experiment's seed
+# Of what is measured on the way; what is fitted takes more.
+_FEW_SPIKES, _SHORTEST_S = 1200.0, 0.5
 
 Array = NDArray[np.float64]
 
@@ -61,8 +64,9 @@ class Calibrator:
         name, *others = regions_of(section)
         if others:
             raise ConfigurationError(
-                f"A circuit over several regions ({name}, {', '.join(others)}) has no transfer "
-                f"curve of one region; calibrate copies with regions, or set its inputs by hand."
+                f"A circuit over several regions ({name}, {', '.join(others)}) is not calibrated: "
+                f"its regions drive each other, so that none has a transfer curve of its own; "
+                f"calibrate copies (regions), or set its inputs by hand."
             )
         drives = [d for d in drives_for(self._plan, self._circuits, [section]) if d.region == name]
         rest = self._range.point(1.0)
@@ -89,26 +93,39 @@ class Calibrator:
 
     def _run(self) -> dict[str, RegionCalibration]:
         felt, settings = self._felt, self._settings
-        before = self._curve([r.section for r in self._regions], SHORTEST_S)
+        short_s = seconds_for(
+            self._bench, self._regions, felt, _FEW_SPIKES, _SHORTEST_S, SHORTEST_S
+        )
+        before = self._curve([r.section for r in self._regions], short_s)
         column = self._rates.index(felt)
         wanted = {r.name: r.target.rates_hz[:, column] for r in self._regions if felt in r.knobs}
         self._sweep(felt, wanted, felt, upwards=True)
         self._refuse_sustained()
         self._sweep(felt, wanted, felt, upwards=False)
         self._start_from_sweeps()
-        self._start_background()
+        shares = ShareSearch(
+            self._bench, self._range, settings, self._regions, felt, column, short_s
+        )
+        shares.run()
         for rate in self._rates:
             with_knob = [r for r in self._regions if rate in r.knobs]
             if rate != felt and with_knob:
                 for upwards in (True, False):
                     self._sweep(rate, self._near_rest(rate, with_knob), rate, upwards)
                 self._start_inhibition(rate, with_knob)
+        seed = self._plan.experiment.seed
         matching = RateMatching(
-            self._bench, self._range, settings, self._regions, self._rates, felt
+            self._bench,
+            self._range,
+            settings,
+            self._regions,
+            self._rates,
+            felt,
+            seed + _OTHER_SEED,
         )
         seconds = matching.run(settings.seconds)
         sections = [region.at(region.unknowns) for region in self._regions]
-        after = self._curve(sections, seconds, self._plan.experiment.seed + _CHECK_SEED)
+        after = self._curve(sections, seconds, seed + _CHECK_SEED)
         return judged(self._regions, before, after, self._rates, felt, settings.tolerance)
 
     def _curve(
@@ -205,38 +222,6 @@ class Calibrator:
             raise NotCalibratableError(
                 " ".join(unreachable), [r.sweeps[felt] for r in self._regions]
             )
-
-    def _start_background(self) -> None:
-        """Replace spikes of the brain by background where the circuit's curve is too steep.
-
-        If the rate goes as the events to the power p, and a share s of these follows the brain, it
-        goes as the brain to the power p s near rest; so the share is that of the two slopes.
-        """
-        felt, settings = self._felt, self._settings
-        sections = [region.at(region.unknowns) for region in self._regions]
-        low, high = (
-            self._bench.rates(sections, self._range.point(f), SHORTEST_S, SETTLING_S)
-            for f in (settings.low, settings.high)
-        )
-        shared = [r for r in self._regions if r.knobs[felt].spikes and r.knobs[felt].with_share]
-        for region in shared:
-            knob, mine = region.knobs[felt], region.part(felt)
-            wanted = region.target.rates_hz[:, self._rates.index(felt)]
-            ends = [max(one.mean_hz(felt, region.name), 0.05 * wanted[0]) for one in (low, high)]
-            part = np.log(wanted[-1] / wanted[0]) / max(np.log(ends[1] / ends[0]), 1e-3)
-            part = float(np.clip(part, 0.0, 1.0)) or 1e-3
-            region.unknowns[mine] = knob.with_less_from_brain(region.unknowns[mine], part)
-        name = f"{felt} with background"
-        for upwards in (True, False):
-            self._sweep(felt, self._near_rest(felt, shared), name, upwards)
-        for region in shared:
-            knob, mine = region.knobs[felt], region.part(felt)
-            sweep = region.sweeps[name]
-            gains, rates_hz = rising_branch(sweep.gains, sweep.rates_hz)
-            if gains.size > 1:
-                middle = np.array([sweep.wanted_hz.mean()])
-                gain = float(drive_for(gains, rates_hz, middle)[0])
-                region.unknowns[mine] = knob.at_gain(gain, region.unknowns[mine])
 
     def _start_inhibition(self, rate: str, regions: Sequence[CalibratedRegion]) -> None:
         """The gain nearest to what is wanted; it is no failure if that is not reached."""

@@ -1,5 +1,6 @@
 """One region under calibration: its circuit, what may be varied, and what is wanted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from cosim.calibration_knobs import Knob
 from cosim.calibration_settings import Sweep
 from cosim.config import Circuit as CircuitSection
 from cosim.operating_range import TargetCurve
+from cosim.transfer_curve import TransferBench
 
 Array = NDArray[np.float64]
 
@@ -64,3 +66,25 @@ class CalibratedRegion:
     def wanted_at_rest(self, column: int) -> float:
         """A rate of the mean field at rest, Hz."""
         return float(self.target.rates_hz[self.target.rest, column])
+
+
+def seconds_for(
+    bench: TransferBench,
+    regions: Sequence[CalibratedRegion],
+    rate: str,
+    n_spikes: float,
+    shortest_s: float,
+    longest_s: float,
+) -> float:
+    """Time in which the mean field's first rate at rest makes so many spikes in every region, s.
+
+    Args:
+        bench: The network, which knows the number of cells.
+        regions: The regions.
+        rate: The rate whose cells are counted.
+        n_spikes: Spikes wanted.
+        shortest_s: Least time, s.
+        longest_s: Most, s.
+    """
+    fewest_hz = min(bench.n_cells(rate, r.name) * r.wanted_at_rest(0) for r in regions)
+    return float(np.clip(np.ceil(2.0 * n_spikes / fewest_hz) / 2.0, shortest_s, longest_s))

@@ -65,7 +65,7 @@ class Knob:
     def unit(self) -> Array:
         """A change of each unknown that is small, yet seen in the rates."""
         if self.spikes:
-            return np.array([0.06, 0.2][: 1 + self.with_share])
+            return np.array([0.06, 0.35][: 1 + self.with_share])
         B = abs(self.item.scale * self.at_rest) or abs(self.at_rest)
         return np.array([0.15 * B, 0.3 * B][: 1 + self.with_share])
 
@@ -95,11 +95,9 @@ class Knob:
         found[0] += np.log(gain)
         return found
 
-    def with_less_from_brain(self, unknowns: Array, part: float) -> Array:
-        """For spikes: the unknowns with a part of the share that comes from the brain."""
-        found = unknowns.copy()
-        found[1] = np.clip(found[1] + np.log(part), np.log(_LEAST_SHARE), 0.0)
-        return found
+    def gain_of(self, unknowns: Array) -> float:
+        """The gain that spikes have with some unknowns, as :meth:`at_gain` takes it."""
+        return float(np.exp(unknowns[0] - self.start[0]))
 
     def from_line(self, gain: float, slope: float) -> Array:
         """The unknowns for a drive of ``gain`` times the written one, rising by ``slope`` of it.

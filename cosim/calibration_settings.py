@@ -12,8 +12,9 @@ from cosim.operating_range import TargetCurve
 
 Array = NDArray[np.float64]
 
-# Time left out of every measurement, s.
-SETTLING_S = 0.8
+# Time left out of every measurement, s. What the slowest circuits (S, 100 ms, times its recurrence)
+# still keep of their start after it moves an average over 2 s by some tenths of a percent of that.
+SETTLING_S = 0.5
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from cosim.calibration_settings import Sweep
 from cosim.operating_range import OperatingPoint
 from cosim.transfer_curve import TransferBench
 
-_SWEEP_S, _SETTLING_S = 0.5, 0.3
+_SWEEP_S, SWEEP_SETTLING_S = 0.5, 0.3
 _STEP = 1.5
 _LARGEST_GAIN, _SMALLEST_GAIN = 1e4, 1e-3
 # Drives of the other sign, for inputs that may have one.
@@ -30,6 +30,8 @@ def sweep_gains(
 ) -> None:
     """Measure a rate against the gain of its input, going one way from what is known already.
 
+    What is not known yet begins at the gain that a region's spikes have, and at 1 for other inputs.
+
     Args:
         bench: The network.
         point: What the sources send.
@@ -41,7 +43,7 @@ def sweep_gains(
     """
     taking_part = [region for region in regions if region.name in wanted_hz]
     seen = {region.name: _measured(region.sweeps.get(name)) for region in taking_part}
-    gains = dict.fromkeys(seen, 1.0)
+    gains = {r.name: next(iter(seen[r.name]), _present_gain(r, rate)) for r in taking_part}
     moved = bool(taking_part)
     while moved:
         if any(gains[key] not in seen[key] for key in gains):
@@ -53,7 +55,7 @@ def sweep_gains(
                     knob, gain = region.knobs[rate], gains[region.name]
                     unknowns[mine] = knob.at_gain(gain, region.unknowns[mine])
                 sections.append(region.at(unknowns))
-            found = bench.rates(sections, point, _SWEEP_S, _SETTLING_S)
+            found = bench.rates(sections, point, _SWEEP_S, SWEEP_SETTLING_S)
             for key, gain in gains.items():
                 seen[key].setdefault(gain, found.mean_hz(rate, key))
         after = {
@@ -72,6 +74,11 @@ def sweep_gains(
         values = np.array([seen[region.name][gain] for gain in order.tolist()])
         wanted = wanted_hz[region.name]
         region.sweeps[name] = Sweep(region.name, name, order, values, region.target, wanted)
+
+
+def _present_gain(region: CalibratedRegion, rate: str) -> float:
+    knob = region.knobs[rate]
+    return knob.gain_of(region.unknowns[region.part(rate)]) if knob.spikes else 1.0
 
 
 def _measured(sweep: Sweep | None) -> dict[float, float]:
