@@ -100,10 +100,12 @@ def _warnings(result: RunResult) -> Iterable[str]:
     yield from facts.get("notices") or []
     yield from (participants.get("NEURON") or {}).get("warnings") or []
     brain = participants.get("TVB") or {}
-    for region, steps in (brain.get("clipped_steps") or {}).items():
+    clipped = brain.get("clipped_steps") or {}
+    if clipped:
+        worst = max(clipped, key=clipped.__getitem__)
         yield (
-            f"The gating variable of {region} was clipped to [0, 1] in {steps} of "
-            f"{brain.get('steps')} steps."
+            f"S was clipped to [0, 1] in {len(clipped)} region{'' if len(clipped) == 1 else 's'}, "
+            f"most often in {worst}: {clipped[worst]} of {brain.get('steps')} steps."
         )
 
 

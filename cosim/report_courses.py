@@ -12,7 +12,6 @@ from cosim.report_figures import (
     COLOURS,
     GREY,
     MAX_LINES,
-    MAX_POINTS,
     block_mean,
     draw_colour_bar,
     draw_legend,
@@ -29,6 +28,7 @@ MAX_DOTS = 100_000
 MAX_SINGLE = 4
 # Rates from spikes are ragged: fewer points, each a mean over more spikes, can be read.
 RATE_POINTS = 400
+LINE_POINTS = 800
 
 
 def _time_axis(axes: Axes, duration_ms: float) -> None:
@@ -51,7 +51,7 @@ def draw_raster(axes: Axes, spikes: Mapping[str, Spikes], duration_ms: float) ->
             one.times_ms[::every],
             offset + one.node_ids[::every] + 0.5,
             "|",
-            color=COLOURS[number % 2 if len(spikes) > MAX_LINES else number],
+            color=population_colour(number, len(spikes)),
             markersize=max(2.0, min(8.0, 400.0 / n_rows)),
             markeredgewidth=0.8,
         )
@@ -70,6 +70,11 @@ def draw_raster(axes: Axes, spikes: Mapping[str, Spikes], duration_ms: float) ->
     axes.set_ylim(offset, 0)
     _time_axis(axes, duration_ms)
     return f"One spike in {every} is drawn, {total} fired." if every > 1 else ""
+
+
+def population_colour(number: int, of: int) -> str:
+    """A colour per population; two in turn where there are more than colours."""
+    return COLOURS[number % 2 if of > MAX_LINES else number]
 
 
 def draw_rates(axes: Axes, rates: xr.DataArray, duration_ms: float) -> None:
@@ -162,7 +167,7 @@ def draw_lines(
     label: str,
     duration_ms: float,
     kind: str = "regions",
-    n_most: int = MAX_POINTS,
+    n_most: int = LINE_POINTS,
 ) -> None:
     """All regions in grey and their mean in black, the replaced ones in colour on top."""
     times_ms, values = block_mean(times_ms, n_most), block_mean(values, n_most)

@@ -53,9 +53,9 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def bare_figure(width_in: float, height_in: float) -> Figure:
+def bare_figure(width_in: float, height_in: float, dpi: float | None = None) -> Figure:
     """An empty figure, in inches, whose axes are placed by hand."""
-    return Figure(figsize=(width_in, height_in))
+    return Figure(figsize=(width_in, height_in), dpi=dpi)
 
 
 def new_tile(

@@ -7,7 +7,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PatchCollection
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from matplotlib.patheffects import withStroke
@@ -21,8 +21,11 @@ Array = NDArray[np.float64]
 _MOST_EDGES = 100
 _MOST_NAMED, _NAME_APART = 10, 0.25
 _EDGE_SHARE = 0.1
+_DECADE = 10.0
 TISSUE_MM = 13.0  # about half of the distance between neighbouring regions' centres
 _LARGEST_PT = 9.0
+# Labels of replaced regions: how many, how far above a disc, how wide.
+_MOST_LABELS, _LABEL_MM, _LABEL_WIDTH_MM = 8, 8.0, 34.0
 _NODE, _EDGE, _REPLACED = "#56708A", "#8A9BAB", COLOURS[0]
 # The two columns of each view, and where the eye is: left is always left.
 VIEWS = ((0, 1, "from above"), (1, 2, "from the right"), (0, 2, "from behind"))
@@ -48,18 +51,31 @@ def draw_matrix(
 def draw_weights(
     axes: Axes, wiring: Wiring, marked: Collection[str], most_labels: int = 24
 ) -> None:
-    """Weights on a logarithmic scale, white where there is no connection."""
+    """Weights, on a logarithmic scale where they span more than a decade; white where none is."""
     weights = np.ma.masked_less_equal(wiring.weights, 0.0)
     colours = mpl.colormaps["viridis"].with_extremes(bad="white")
-    low, high = np.percentile(weights.compressed(), (2.0, 100.0))
-    image = axes.imshow(weights, cmap=colours, norm=LogNorm(low, max(high, low * 1.001)))
+    low, high = _weight_range(wiring)
+    wide = spans_decades(wiring)
+    norm = LogNorm(low, high) if wide else Normalize(0.0, high)
+    image = axes.imshow(weights, cmap=colours, norm=norm)
     region_ticks(axes, wiring.regions, marked, most_labels, both=True)
     axes.set_ylabel("to region (target)")
     axes.set_xlabel("from region (source)")
     for i in (wiring.regions.index(name) for name in marked if name in wiring.regions):
         for line in (axes.axhline, axes.axvline):
             line(i, color=_REPLACED, linewidth=0.6, alpha=0.8)
-    draw_colour_bar(axes, image, "weight, before G [1]", "min")
+    draw_colour_bar(axes, image, "weight, before G [1]", "min" if wide else "neither")
+
+
+def spans_decades(wiring: Wiring) -> bool:
+    """Whether the largest weight is more than tenfold a small one."""
+    low, high = _weight_range(wiring)
+    return high > _DECADE * low
+
+
+def _weight_range(wiring: Wiring) -> tuple[float, float]:
+    low, high = np.percentile(wiring.weights[wiring.weights > 0], (2.0, 100.0))
+    return float(low), float(high)
 
 
 def strongest_edges(weights: Array) -> NDArray[np.int64]:
@@ -69,12 +85,20 @@ def strongest_edges(weights: Array) -> NDArray[np.int64]:
         weights: Shape ``(n_regions, n_regions)``.
 
     Returns:
-        Shape ``(n_pairs, 2)``: a tenth of the connected pairs, at most 100.
+        Shape ``(n_pairs, 2)``: a tenth of the connected pairs, at most 100. Of pairs as strong as
+        the weakest of these an even choice, not those that come last in the file.
     """
     either = np.triu(np.maximum(weights, weights.T), 1)
     rows, columns = np.nonzero(either)
     n_shown = min(_MOST_EDGES, int(np.ceil(_EDGE_SHARE * len(rows))))
-    order = np.argsort(either[rows, columns], kind="stable")[len(rows) - n_shown :]
+    if not n_shown:
+        return np.empty((0, 2), dtype=np.int64)
+    strength = either[rows, columns]
+    weakest = np.sort(strength)[len(rows) - n_shown]
+    sure, tied = np.flatnonzero(strength > weakest), np.flatnonzero(strength == weakest)
+    left = n_shown - len(sure)
+    chosen = tied[np.linspace(0, len(tied) - 1, left).round().astype(int)]
+    order = np.concatenate([chosen, sure[np.argsort(strength[sure], kind="stable")]])
     return np.stack([rows[order], columns[order]], axis=1)
 
 
@@ -151,7 +175,7 @@ def _draw_key(axes: Axes, wiring: Wiring, marked: Collection[str]) -> None:
 
 def _edge_pt(share: Any) -> Any:
     """Width of a line by its weight over the largest, in points."""
-    return 0.3 + 1.7 * share
+    return 0.3 + 1.3 * share
 
 
 def _draw_view(axes: Axes, wiring: Wiring, places_mm: Array, marked: Collection[str]) -> None:
@@ -179,12 +203,28 @@ def _draw_view(axes: Axes, wiring: Wiring, places_mm: Array, marked: Collection[
     axes.scatter(
         x_mm, y_mm, size_pt**2, list(colours), linewidths=0.4, edgecolors="white", zorder=3
     )
-    for i in np.flatnonzero(chosen)[:6]:
-        axes.annotate(
-            short(wiring.regions[i]), places_mm[i], (0, 7), textcoords="offset points", ha="center",
-            fontsize=7, fontweight="bold", color=_REPLACED, zorder=4,
-            path_effects=[withStroke(linewidth=2.0, foreground="white")],
-        )  # fmt: skip
+    _name_replaced(axes, wiring.regions, places_mm, np.flatnonzero(chosen)[:_MOST_LABELS])
+
+
+def _name_replaced(
+    axes: Axes, regions: Sequence[str], places_mm: Array, which: NDArray[np.int64]
+) -> None:
+    """Labels above their discs, or below where another is in the way; else none."""
+    taken: list[tuple[float, float]] = []
+    for i in which:
+        x, y = places_mm[i]
+        for place_mm, offset_pt in ((y + _LABEL_MM, 6), (y - _LABEL_MM, -12)):
+            if all(
+                abs(place_mm - other) > _LABEL_MM or abs(x - across) > _LABEL_WIDTH_MM
+                for across, other in taken
+            ):
+                taken.append((x, place_mm))
+                axes.annotate(
+                    short(regions[i]), (x, y), (0, offset_pt), textcoords="offset points",
+                    ha="center", fontsize=7, fontweight="bold", color=_REPLACED, zorder=4,
+                    path_effects=[withStroke(linewidth=2.0, foreground="white")],
+                )  # fmt: skip
+                break
 
 
 def _name_ends(axes: Axes, across: str, up: str, eye: str) -> None:
@@ -235,7 +275,8 @@ def draw_delays(
         axes.axvline(window_ms, color="black", linestyle="--", linewidth=0.9)
         axes.text(
             window_ms, 0.02, f" window {window_ms:g} ms", transform=axes.get_xaxis_transform(),
-            fontsize=8, va="bottom", ha="left",
+            fontsize=8, va="bottom", ha="left", zorder=4,
+            path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
     named: list[float] = []
     for one in sorted(every, key=lambda one: -one.carried)[:_MOST_NAMED]:

@@ -29,8 +29,8 @@ def connectome_panel(findings: Findings) -> Panel:
     caption = (
         f"{wiring.name}: {n} regions, {n_connections} connections "
         f"({n_connections / n / (n - 1):.0%} of the possible), delays {delays_ms.min():.3g} to "
-        f"{delays_ms.max():.3g} ms. Weights: white where there is no connection, darkest at the "
-        f"2nd percentile and below. "
+        f"{delays_ms.max():.3g} ms. Weights: white where there is no connection"
+        f"{', darkest at the 2nd percentile and below' if maps.spans_decades(wiring) else ''}. "
     )
     if wiring.centres_mm is None:
         caption += "The connectome holds no coordinates, so no brain is drawn. "

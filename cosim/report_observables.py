@@ -115,7 +115,7 @@ def _viewer(
     few = len(labels) <= draw.MAX_LINES
     return lines_viewer(
         name, *draw.extremes(times_ms, values, _VIEWER_POINTS), labels, label, duration_ms,
-        None if few else {}, not few,
+        None if few else {}, "" if few else labels[0].partition(" ")[0],
     )  # fmt: skip
 
 

@@ -44,8 +44,7 @@ def make_overview(findings: Findings, summary: str) -> Figure:
     # The title takes a line of its own above the first row.
     heights_in = [height_in + _TOP_IN + _BOTTOM_IN for height_in, _ in rows]
     total_in = 0.35 + (sum(heights_in) or 0.6)
-    figure = draw.bare_figure(_WIDTH_IN, total_in)
-    figure.set_dpi(_DPI)
+    figure = draw.bare_figure(_WIDTH_IN, total_in, _DPI)
     figure.text(0.01, 1.0 - 0.1 / total_in, summary, fontsize=11, va="top", ha="left")
     top_in = total_in - 0.35
     of_maps = _BETWEEN_IN + _BAR_IN
@@ -120,7 +119,7 @@ def _heat(axes: Axes, one: RegionSeries, findings: Findings) -> None:
 def _lines(axes: Axes, one: RegionSeries, findings: Findings) -> None:
     courses.draw_lines(
         axes, one.times_ms, one.values, one.regions, findings.replaced, one.label,
-        findings.duration_ms, n_most=courses.RATE_POINTS if one.is_rate else draw.MAX_POINTS,
+        findings.duration_ms, n_most=courses.RATE_POINTS if one.is_rate else courses.LINE_POINTS,
     )  # fmt: skip
     draw.set_title(axes, one.title)
 
@@ -131,4 +130,4 @@ def _connectivity(axes: Axes, findings: Findings) -> None:
         maps.draw_matrix(
             axes, matrix, one.regions, findings.replaced, "correlation [1]", most_labels=22
         )
-        draw.set_title(axes, f"Correlation of {one.coverage}")
+        draw.set_title(axes, f"Correlation of {one.variable}")

@@ -81,9 +81,10 @@ def _rates_panel(findings: Findings) -> Panel:
     for population, one in findings.result.spikes.items():
         hz = one.times_ms.size / one.n_cells / findings.duration_ms * 1000.0
         rows.append((population, str(one.n_cells), str(one.times_ms.size), f"{hz:.2f}"))
+    colours = {name: courses.population_colour(i, len(names)) for i, name in enumerate(names)}
     viewer = lines_viewer(
         title, rates["time"].values, rates.values, names, "rate per cell [Hz]",
-        findings.duration_ms, None if few else {}, not few,
+        findings.duration_ms, colours, "" if few else "population",
     )  # fmt: skip
     caption = (
         f"Spikes per cell and second, from the recorded spikes, in bins of "
@@ -98,7 +99,7 @@ def _timing_panel(provenance: Mapping[str, Any]) -> Panel:
     timing = provenance.get("timing") or []
     if not timing:
         return Panel(name, title, "No timing was recorded.")
-    figure, axes = draw.new_tile(draw.HALF_IN, 1.2 + 0.3 * len(timing), 1.1)
+    figure, axes = draw.new_tile(draw.HALF_IN, 1.2 + 0.3 * len(timing), 1.4)
     courses.draw_timing(axes, timing)
     rows = [("rank", *(f"{phase} [s]" for phase in PHASES), "total [s]", "interface")]
     for rank in timing:

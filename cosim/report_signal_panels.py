@@ -59,7 +59,7 @@ def _heat(one: RegionSeries, findings: Findings) -> Picture:
 
 def _lines(one: RegionSeries, findings: Findings) -> Picture:
     figure, axes = draw.new_tile(draw.WIDE_IN, 2.7)
-    n_most = courses.RATE_POINTS if one.is_rate else draw.MAX_POINTS
+    n_most = courses.RATE_POINTS if one.is_rate else courses.LINE_POINTS
     courses.draw_lines(
         axes, one.times_ms, one.values, one.regions, findings.replaced, one.label,
         findings.duration_ms, n_most=n_most,
@@ -76,7 +76,7 @@ def _viewer(one: RegionSeries, title: str, findings: Findings) -> dict[str, Any]
         values = np.column_stack([values, values[:, others].mean(axis=1)])
     return lines_viewer(
         title, one.times_ms, values, names, one.label, findings.duration_ms,
-        {**replaced_colours(findings.replaced), _MEAN: "#000000"}, True, one.is_rate,
+        {**replaced_colours(findings.replaced), _MEAN: "#000000"}, "region", one.is_rate,
     )  # fmt: skip
 
 

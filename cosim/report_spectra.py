@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from cosim.report_figures import draw_legend, plain_powers
@@ -62,8 +63,10 @@ def draw_spectra(
     """
     for name, frequencies_hz, density, colour, line in curves:
         axes.loglog(frequencies_hz, density, line, color=colour, linewidth=1.0, label=name)
-    for axis in (axes.xaxis, axes.yaxis):
-        plain_powers(axis)
+    plain_powers(axes.yaxis)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("frequency [Hz]")
     axes.set_ylabel(label)
     draw_legend(axes, 2)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.report_courses import MAX_DOTS, RATE_POINTS
+from cosim.report_courses import MAX_DOTS, RATE_POINTS, population_colour
 from cosim.report_figures import COLOURS, MAX_LINES, block_mean
 from cosim.report_panel import quantized
 from cosim.results import Spikes
@@ -28,7 +28,7 @@ def raster_viewer(title: str, spikes: Mapping[str, Spikes], duration_ms: float) 
     for number, (name, one) in enumerate(spikes.items()):
         times_ms.append(one.times_ms[::every])
         rows.append(offset + one.node_ids[::every])
-        colour = COLOURS[number % 2 if len(spikes) > MAX_LINES else number]
+        colour = population_colour(number, len(spikes))
         populations.append(
             {"name": name, "cells": one.n_cells, "count": len(times_ms[-1]), "colour": colour}
         )
@@ -38,6 +38,7 @@ def raster_viewer(title: str, spikes: Mapping[str, Spikes], duration_ms: float) 
         "title": title,
         "duration": duration_ms,
         "populations": populations,
+        "key": len(spikes) <= MAX_LINES,
         "times": _text(np.concatenate(times_ms), "<f4"),
         "rows": _text(np.concatenate(rows), "<u4"),
     }
@@ -51,7 +52,7 @@ def lines_viewer(
     label: str,
     duration_ms: float,
     colours: Mapping[str, str] | None = None,
-    pick: bool = False,
+    pick: str = "",
     smooth: bool = False,
 ) -> dict[str, Any]:
     """Time courses as the page draws them, as means over blocks where there are too many numbers.
@@ -64,7 +65,7 @@ def lines_viewer(
         label: What is drawn, with its unit.
         duration_ms: Simulated time, ms.
         colours: Of lines that stand out, by name, the others are pale; None: all do, in turn.
-        pick: Whether the reader can make one of the lines stand out.
+        pick: What the lines are, if the reader can make one of them stand out.
         smooth: Draw means over so many samples that 400 remain in sight, as the pictures do.
     """
     n_most = max(min(_MOST_ROWS, _MOST_NUMBERS // len(names)), 2)

@@ -100,7 +100,7 @@
     cells() { return this.data.populations.reduce((sum, one) => sum + one.cells, 0); }
 
     offerPick(head) {
-      const label = element("label", head, "show region ");
+      const label = element("label", head, `show ${this.data.pick} `);
       const select = element("select", label);
       element("option", select, "–").value = "-1";
       this.data.names.forEach((name, i) => { element("option", select, name).value = String(i); });
@@ -113,12 +113,12 @@
       const entries = kind === "raster"
         ? populations.map((one) => [one.name, one.colour])
         : names.map((name, i) => [name, colours[i]]).filter(([, colour], i) => colour !== PALE && !(i && colour === colours[i - 1] && colour === SIDE));
-      for (const [name, colour] of entries.slice(0, 12)) {
+      for (const [name, colour] of this.data.key === false ? [] : entries.slice(0, 12)) {
         const entry = element("span", place);
         element("i", entry).style.background = colour;
         entry.append(name);
       }
-      if (entries.length > 12) element("span", place, `and ${entries.length - 12} more`);
+      if (entries.length > 12 && this.data.key !== false) element("span", place, `and ${entries.length - 12} more`);
       this.blocks = element("span", place, "");
     }
 

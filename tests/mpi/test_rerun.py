@@ -33,7 +33,7 @@ def test_the_command_of_the_page_gives_the_same_spikes(launch, tmp_path):
 
     The circuit is the user's, from a file where the first was run, and so is the second.
     """
-    changes = ("seed=12", "circuits.0.circuit=own.py:smaller", "duration_ms=50.0")
+    changes = ("seed=12", "circuits.0.circuit=own.py:smaller")
     (tmp_path / "own.py").write_text(OWN_CIRCUIT)
     (tmp_path / "experiment.yaml").write_text(SMALL.read_text())
     options = [word for change in changes for word in ("--set", change)]
