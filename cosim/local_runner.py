@@ -78,7 +78,7 @@ def run_here(
             raise
         participants = {s.participant.name: dict(s.participant.summary()) for s in sides}
         stopwatch.switch("write")
-        recorder.close()
+        recorder.complete()
         record = {
             "rank": 0,
             "side": "+".join(participants),
@@ -91,7 +91,7 @@ def run_here(
             return RunResult.in_memory(memory, provenance=provenance, connectome=connectome)
         write_provenance(directory, provenance)
         keeping.remove()
-        recorder.clean()
+        recorder.close()
         return RunResult.open(directory)
 
 

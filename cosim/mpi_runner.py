@@ -137,7 +137,7 @@ def _run(
             participants = {side.participant.name: dict(side.participant.summary())}
         stopwatch.switch("write")
         if writer is not None:
-            recorder.close()
+            recorder.complete()
         recorders.clear()
         world.barrier()  # so that the seconds of every rank reach the end of the last one
         record = {
@@ -153,7 +153,7 @@ def _run(
         world.barrier()
         keeping.remove()
         if writer is not None:
-            recorder.clean()
+            recorder.close()
         world.barrier()
     return RunResult.open(directory)
 

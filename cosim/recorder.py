@@ -259,7 +259,7 @@ class Recorder:
         self._rows: dict[str, list[dict[str, NDArray[Any]]]] = {}
         self._n_bytes = 0
         self._flushed_s = time.monotonic()
-        self._closed = False
+        self._completed = self._closed = False
 
     @property
     def n_bytes(self) -> int:
@@ -390,16 +390,20 @@ class Recorder:
         self.flush()
         return self._sink.state()
 
-    def clean(self) -> None:
-        """Remove what the sink needed until the results of all ranks were complete."""
-        self._sink.clean()
-
-    def close(self) -> None:
-        """Flush, and complete the results. Closing twice does nothing."""
-        if self._closed:
+    def complete(self) -> None:
+        """Flush, and complete the results; a resumed run may still begin from what is kept."""
+        if self._completed:
             return
         self.flush()
         self._sink.close()
+        self._completed = True
+
+    def close(self) -> None:
+        """Complete the results and remove what only led there. Closing twice does nothing."""
+        if self._closed:
+            return
+        self.complete()
+        self._sink.clean()
         self._closed = True
 
     def _declare(self, kind: str, labels: Labels) -> None:
@@ -419,7 +423,7 @@ class Recorder:
                 f"{key} was never declared (declared: {', '.join(self._labels) or 'none'}); "
                 f"declare it before the first window."
             )
-        if self._closed:
+        if self._completed:
             raise ResultsError(f"{key} has samples after the recorder was closed; add them before.")
         row = {}
         n_rows = None

@@ -75,6 +75,7 @@ class NetworkState:
         self._n = len(pointers)
         randoms = h.List("Random")
         self._randoms = [randoms.o(number) for number in range(int(randoms.count()))]
+        self._mechanisms = np.array([*density.names, *points.names], dtype=np.str_)
         self._built = self._checksum(text)
         if python_event(_saved(h)):
             raise ConfigurationError(PYTHON_EVENT)
@@ -89,6 +90,7 @@ class NetworkState:
         if python_event(saved):
             raise SimulationError(PYTHON_EVENT)
         return {
+            "mechanisms": self._mechanisms,
             "built": self._built,
             "savestate": saved,
             "values": self._values(),
@@ -102,6 +104,14 @@ class NetworkState:
         Raises:
             ConfigurationError: If it was not built as the one that was saved.
         """
+        # NEURON knows mechanisms by their numbers in the order in which they were loaded.
+        if not np.array_equal(self._mechanisms, state["mechanisms"]):
+            other = sorted({*self._mechanisms.tolist()} ^ {*state["mechanisms"].tolist()})
+            raise ConfigurationError(
+                f"resume: NEURON has loaded other mechanisms than at the checkpoint, or in another "
+                f"order ({', '.join(other) or 'the same ones'} differ); resume in a new process, in "
+                f"the folder from which the run was started."
+            )
         if not np.array_equal(self._built, state["built"]):
             raise ConfigurationError(
                 "resume: NEURON built another network than the one of the checkpoint (cells, "

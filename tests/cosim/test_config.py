@@ -28,10 +28,12 @@ def test_omitted_keys_take_the_documented_values():
             "initial": None,
             "monitors": {"temporal_average": {"period_ms": 1.0}, "bold": {"period_ms": 2000.0}},
             "engine": "auto",
+            "precision": "single",
         },
         "circuits": [],
-        "synchronization": {"window_ms": "auto"},
+        "synchronization": {"window_ms": "auto", "injection": "auto"},
         "limits": {"rate_hz": 500.0, "clipped_fraction": 0.01},
+        "checkpoint": None,
     }
 
 
