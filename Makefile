@@ -11,7 +11,7 @@ export OMP_NUM_THREADS ?= 1
 # Its notice that another builder exists is no fault of the pages.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: install demo docs gallery notebooks test test-slow check format bench bench-step bench-circuits bench-scale bench-fit fit-table clean help
+.PHONY: install demo docs gallery notebooks test test-slow check format bench bench-step bench-circuits bench-scale bench-fit fit-table image lock clean help
 
 help: ## show what can be made
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +75,20 @@ bench-circuits: $(STAMP) ## what each circuit costs and how the cost grows; writ
 
 bench-scale: $(STAMP) ## cells, ranks, windows; writes tables, figure and cost model of docs/scale.md (20 minutes)
 	$(BIN)/python tests/benchmarks/scale.py
+
+image: ## the container image `cosim`, by docker, podman or buildah (docker/README.md)
+	docker/build.sh
+
+# For Debian's Python, which the image has: another one admits other releases.
+LOCK_PYTHON ?= /usr/bin/python3.11
+lock: ## newest versions of all packages of the image, pinned with their hashes (on Debian 12)
+	$(LOCK_PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet 'pip-tools==7.6.2'
+	build/lock/bin/pip-compile --quiet --upgrade --generate-hashes --strip-extras --no-header \
+	  --no-emit-options --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	  --unsafe-package torch --constraint docker/torch.txt \
+	  --extra fit --extra formats --extra cluster --extra nwb --extra notebook \
+	  --output-file docker/requirements.lock pyproject.toml docker/requirements.in
 
 clean: ## remove the virtual environment and the results
 	rm -rf $(VENV) results
