@@ -1,8 +1,9 @@
 """The Slurm scripts, run as Slurm would run them, with the real product under mpirun.
 
 Only what this machine lacks is stood in for: srun starts mpirun, scancel passes its signal on to
-what srun started, scontrol notes that it was asked to requeue, and apptainer runs on the host what
-it would run in the image, whose `python` and `cosim` are those of this environment.
+what srun started, scontrol notes that it was asked to requeue, squeue tells the state that a test
+wrote down, and apptainer runs on the host what it would run in the image, whose `python` and
+`cosim` are those of this environment.
 """
 
 import os
@@ -34,6 +35,9 @@ exec mpirun -n "$SLURM_NTASKS" "$@"
 echo "scancel $*" >>asked
 [[ $* == "--signal=TERM 17" ]] && kill -TERM "$(cat srun.pid)"
 """,
+    "squeue": """
+cat state
+""",
     "scontrol": """
 echo "scontrol $*" >>asked
 """,
@@ -64,6 +68,7 @@ class Job:
     def __init__(self, folder, script, experiment=SMALL):
         self.folder = folder
         self._command = ["bash", SLURM / script, experiment, "results/run"]
+        (folder / "state").write_text("RUNNING\n")
         programs = folder / "programs"
         programs.mkdir()
         for name, text in STAND_INS.items():
@@ -127,32 +132,71 @@ def test_a_host_without_the_library_is_told_before_anything_starts(tmp_path):
     assert "has no libmpi.so.12" in out
 
 
-@pytest.mark.parametrize(
-    "script", ["hybrid_pmi2.sbatch", pytest.param("one_node.sbatch", marks=pytest.mark.slow)]
-)
-def test_a_job_out_of_time_goes_back_into_the_queue_and_on_to_the_same_spikes(script, tmp_path):
-    """SIGTERM in the middle, as --signal=B:TERM@120 sends it, then the job that Slurm requeued."""
-    experiment = tmp_path / "long.yaml"
-    experiment.write_text(SMALL.read_text().replace("duration_ms: 100.0", "duration_ms: 4000.0"))
-    job = Job(tmp_path, script, experiment)
+def interrupted(job):
+    """Start a job, and send SIGTERM in the middle as --signal=B:TERM@120 does."""
     process = job.start()
-    segments = tmp_path / "results" / "run" / "segments"
+    segments = job.folder / "results" / "run" / "segments"
     deadline = time.monotonic() + 120
     while not any(segments.rglob("*")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    status, out = ended(process)
-    assert status == 75, out
-    assert job.asked[-1] == "scontrol requeue 17"
-    status, out = ended(job.start(SLURM_RESTART_COUNT="1"))
-    assert status == 0, out
-    assert job.asked.count("scontrol requeue 17") == 1
-    whole = tmp_path / "whole"
-    # On one process: the spikes do not depend on the ranks.
+    return ended(process)
+
+
+@pytest.fixture
+def long_experiment(tmp_path):
+    file = tmp_path / "long.yaml"
+    file.write_text(SMALL.read_text().replace("duration_ms: 100.0", "duration_ms: 4000.0"))
+    return file
+
+
+def same_as_without_interruption(job, experiment):
+    """In one process: the spikes do not depend on the ranks."""
+    whole = job.folder / "whole"
     subprocess.run(
         [sys.executable, "-m", "cosim", "run", experiment, "-q", "--no-report", "-o", whole],
         check=True,
         timeout=200,
     )
     assert np.isclose(job.result.duration_ms, 4000.0)
-    assert spikes(job.result) == spikes(RunResult.open(whole))
+    return spikes(job.result) == spikes(RunResult.open(whole))
+
+
+def test_a_job_out_of_time_goes_back_into_the_queue_and_on_to_the_same_spikes(
+    tmp_path, long_experiment
+):
+    job = Job(tmp_path, "hybrid_pmi2.sbatch", long_experiment)
+    status, out = interrupted(job)
+    assert status == 75, out
+    assert job.asked[-1] == "scontrol requeue 17"
+    status, out = ended(job.start(SLURM_RESTART_COUNT="1"))
+    assert status == 0, out
+    assert job.asked.count("scontrol requeue 17") == 1
+    assert same_as_without_interruption(job, long_experiment)
+
+
+@pytest.mark.slow
+def test_a_job_that_was_cancelled_stays_away_and_goes_on_when_submitted_again(
+    tmp_path, long_experiment
+):
+    job = Job(tmp_path, "one_node.sbatch", long_experiment)
+    (tmp_path / "state").write_text("COMPLETING\n")
+    status, out = interrupted(job)
+    assert status == 75, out
+    assert not [line for line in job.asked if line.startswith("scontrol")]
+    status, out = ended(job.start())
+    assert status == 0, out
+    assert same_as_without_interruption(job, long_experiment)
+
+
+@pytest.mark.slow
+def test_a_restarted_job_that_was_done_is_not_simulated_again(tmp_path):
+    job = Job(tmp_path, "one_node.sbatch")
+    assert ended(job.start())[0] == 0
+    spike_file = tmp_path / "results" / "run" / "spikes.h5"
+    (tmp_path / "results" / "run" / "report.png").unlink()
+    before = spike_file.stat().st_mtime_ns
+    status, out = ended(job.start(SLURM_RESTART_COUNT="1"))
+    assert status == 0, out
+    assert spike_file.stat().st_mtime_ns == before
+    assert (tmp_path / "results" / "run" / "report.png").exists()
