@@ -50,7 +50,8 @@ gallery: $(STAMP) ## run the gallery's scripts and put their figures into docs/g
 	for script in examples/gallery/*.py; do GALLERY_OUTPUT=docs/gallery $(BIN)/python $$script || exit 1; done
 
 notebooks: $(STAMP) ## make examples/notebooks from examples/gallery
-	$(BIN)/jupytext --quiet --to ipynb --update-metadata '{"jupytext":null}' examples/gallery/*.py
+	$(BIN)/jupytext --quiet --to ipynb --update-metadata \
+	  '{"jupytext": null, "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}' examples/gallery/*.py
 	mv examples/gallery/*.ipynb examples/notebooks
 
 format: $(STAMP) ## let ruff rewrite what it can

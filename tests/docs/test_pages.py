@@ -110,7 +110,7 @@ def check_cosim(line, arguments):
     name, *rest = plain
     try:
         GROUP.get_command(None, name).make_context(name, rest)
-    except Exception as error:  # typer brings its own copy of click's errors
+    except Exception as error:  # noqa: BLE001  (typer has its own copy of click's errors)
         pytest.fail(f"{line!r}: {error}")
 
 
