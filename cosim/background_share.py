@@ -72,9 +72,9 @@ class ShareSearch:
             going_on = []
             for region in searched:
                 lowest = float(region.knobs[felt].bounds[0][1])
-                share = next_share(seen[region.name], lowest)
-                if share is not None:
-                    region.unknowns[region.part(felt)][1:] = share
+                following = next_share(seen[region.name], lowest)
+                if following is not None:
+                    region.unknowns[region.part(felt)][1:] = following
                     going_on.append(region)
             searched = going_on
             self._match_rest(searched)

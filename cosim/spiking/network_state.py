@@ -109,8 +109,8 @@ class NetworkState:
             other = sorted({*self._mechanisms.tolist()} ^ {*state["mechanisms"].tolist()})
             raise ConfigurationError(
                 f"resume: NEURON has loaded other mechanisms than at the checkpoint, or in another "
-                f"order ({', '.join(other) or 'the same ones'} differ); resume in a new process, in "
-                f"the folder from which the run was started."
+                f"order ({', '.join(other) or 'the same ones'} differ); resume in a new process, "
+                f"in the folder from which the run was started."
             )
         if not np.array_equal(self._built, state["built"]):
             raise ConfigurationError(
