@@ -123,7 +123,10 @@ def _summary(findings: Findings) -> str:
         parts.append(f"{n_cells} cells that fired {findings.n_spikes} spikes")
     elif not findings.replaced:
         parts.append("no circuits")
-    parts.append(f"{findings.duration_ms:g} ms simulated")
+    asked = ""
+    if not findings.result.complete and "duration_ms" in facts:
+        asked = f" of {facts['duration_ms']:g}"
+    parts.append(f"{findings.duration_ms:g}{asked} ms simulated")
     seconds = facts.get("run_s") or facts.get("wall_s")
     if seconds:
         parts[-1] += f" in {seconds:.1f} s"

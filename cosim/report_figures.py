@@ -106,7 +106,9 @@ def set_title(axes: Axes, title: str) -> None:
 
 
 def draw_legend(axes: Axes, n_columns: int = 4, marker_scale: float = 1.0) -> None:
-    """A legend above the data, never on it."""
+    """A legend above the data, never on it, of what there is."""
+    if not axes.get_legend_handles_labels()[0]:
+        return
     axes.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=n_columns, borderaxespad=0.1,
         handlelength=1.4, columnspacing=1.2, markerscale=marker_scale,

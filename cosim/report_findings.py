@@ -185,11 +185,26 @@ class Findings:
         ]
 
     @cached_property
+    def spikes_end_ms(self) -> float:
+        """Up to when spikes are known, ms.
+
+        Of an unfinished run they may have been flushed earlier than the mean field, and what
+        follows is not silence.
+        """
+        if self.result.complete:
+            return self.duration_ms
+        last = [s.times_ms[-1] for s in self.result.spikes.values() if s.times_ms.size]
+        return float(max(last, default=self.duration_ms))
+
+    @cached_property
     def rates(self) -> xr.DataArray:
         """Population rates in about 200 bins of a round width, none shorter than 1 ms."""
         magnitude = 10.0 ** np.floor(np.log10(max(self.duration_ms / 200.0, 1.0)))
         ratio = max(self.duration_ms / 200.0, 1.0) / magnitude
-        return self.result.rates(magnitude * next(n for n in (1, 2, 5, 10) if ratio <= n + 1e-9))
+        rates = self.result.rates(magnitude * next(n for n in (1, 2, 5, 10) if ratio <= n + 1e-9))
+        if self.result.complete:
+            return rates
+        return rates[rates["time"].values + rates.attrs["bin_ms"] / 2 <= self.spikes_end_ms]
 
     @cached_property
     def n_spikes(self) -> int:

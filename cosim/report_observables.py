@@ -15,7 +15,7 @@ from cosim.report_viewers import lines_viewer
 from cosim.results import RunResult
 
 _MOST_ROWS = 12
-_VIEWER_POINTS = 6000
+_VIEWER_POINTS = 3000
 _SENSORS = {"eeg": "EEG", "meg": "MEG", "seeg": "sEEG"}
 _RECORDED = {
     "traces": ("Traces of cells", "circuits[].record.traces"),

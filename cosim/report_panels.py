@@ -57,6 +57,8 @@ def _raster_panel(findings: Findings) -> Panel:
     remark = courses.draw_raster(axes, spikes, findings.duration_ms)
     viewer = raster_viewer(title, spikes, findings.duration_ms)
     caption = f"One mark per spike; one row per cell, populations from the top. {remark}".strip()
+    if findings.spikes_end_ms < findings.duration_ms:
+        caption += f" Spikes were flushed up to {findings.spikes_end_ms:.1f} ms."
     return Panel(name, title, caption, (picture(figure, "Raster of spikes", viewer=viewer),))
 
 
@@ -79,7 +81,7 @@ def _rates_panel(findings: Findings) -> Panel:
     draw.set_title(axes, f"Rates in bins of {rates.attrs['bin_ms']:g} ms")
     rows = [("population", "cells", "spikes", "mean rate [Hz]")]
     for population, one in findings.result.spikes.items():
-        hz = one.times_ms.size / one.n_cells / findings.duration_ms * 1000.0
+        hz = one.times_ms.size / one.n_cells / findings.spikes_end_ms * 1000.0
         rows.append((population, str(one.n_cells), str(one.times_ms.size), f"{hz:.2f}"))
     colours = {name: courses.population_colour(i, len(names)) for i, name in enumerate(names)}
     viewer = lines_viewer(

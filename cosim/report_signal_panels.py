@@ -239,8 +239,11 @@ def spectra_panel(findings: Findings, beside: Beside | None) -> Panel:
             f"Not computed: {n_samples} samples of the mean field, at least "
             f"{spectra.FEWEST_SAMPLES} are needed.",
         )
-    pictures = [_spectrum(one, findings, beside) for one in findings.series]
-    one = findings.series[0]
+    varying = [one for one in findings.series if np.ptp(one.values, axis=0).any()]
+    if not varying:
+        return Panel(name, title, "Not computed: no region varies.")
+    pictures = [_spectrum(one, findings, beside) for one in varying]
+    one = varying[0]
     segment_s = spectra.segment_length(n_samples) * one.period_ms / 1000.0
     caption = (
         f"Welch's method, half-overlapping Hann segments of {segment_s:.3g} s, means removed; the "
@@ -314,6 +317,6 @@ def bold_panel(findings: Findings) -> Panel:
     if any(one.monitor == "bold" for one, _ in shown):
         caption += (
             " TVB's monitor convolves with a kernel of 20 s, which is filled first: until then it "
-            "rises."
+            "is no BOLD yet."
         )
     return Panel(name, title, caption, tuple(pictures))

@@ -14,9 +14,10 @@ from cosim.results import Spikes
 
 Array = NDArray[np.float64]
 
-# Two bytes each, and a third more as text: 0.8 MB for each drawing of regions.
-_MOST_NUMBERS = 300_000
+# Two bytes each, and a third more as text: 0.4 MB for each drawing of regions.
+_MOST_NUMBERS = 150_000
 _MOST_ROWS = 6000
+_TWO_BYTES = 2**16
 PALE = "#C4C4C4"
 
 
@@ -40,7 +41,8 @@ def raster_viewer(title: str, spikes: Mapping[str, Spikes], duration_ms: float) 
         "populations": populations,
         "key": len(spikes) <= MAX_LINES,
         "times": _text(np.concatenate(times_ms), "<f4"),
-        "rows": _text(np.concatenate(rows), "<u4"),
+        "rows": _text(np.concatenate(rows), "<u2" if offset < _TWO_BYTES else "<u4"),
+        "wide": offset >= _TWO_BYTES,
     }
 
 

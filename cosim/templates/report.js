@@ -127,7 +127,7 @@
       if (this.ready) return;
       this.times = new Float32Array(bytes(this.data.times));
       if (this.data.kind === "raster") {
-        this.rows = new Uint32Array(bytes(this.data.rows));
+        this.rows = new (this.data.wide ? Uint32Array : Uint16Array)(bytes(this.data.rows));
       } else {
         const all = numbers(this.data), n = this.times.length;
         this.lines = this.data.names.map((_, i) => all.subarray(i * n, (i + 1) * n));

@@ -14,6 +14,8 @@ from cosim import report_figures
 from cosim.errors import ResultsError
 from cosim.recorder import FolderSink, Recorder
 from cosim.report import write_report
+from cosim.report_findings import Findings
+from cosim.results import RunResult
 from cosim.signals import PacketLayout, SignalLayout
 
 PANELS = (
@@ -133,6 +135,27 @@ def test_too_few_samples_give_no_connectivity_but_the_number_needed(tmp_path):
 def test_killed_run_is_marked_on_the_page(tmp_path):
     record(tmp_path, finish=False)
     assert "did not reach its end" in page_of(tmp_path).words[""]
+
+
+def test_what_was_not_flushed_is_not_called_silence(tmp_path):
+    """Killed with spikes known up to 60 ms and the mean field up to 100: rates end with the spikes.
+
+    20 cells fire 1200 times in those 60 ms, 1 kHz each; over 100 ms it would be called 600 Hz.
+    """
+    recorder = Recorder(FolderSink(tmp_path, "all"))
+    recorder.declare_series("temporal_average", ("S_e",), REGIONS, 1.0)
+    recorder.add_series("temporal_average", np.arange(100) + 1.0, np.ones((100, 1, len(REGIONS))))
+    recorder.declare_population("V1.E", 20)
+    recorder.add_spikes("V1.E", np.linspace(0.05, 60.0, 1200), np.arange(1200) % 20)
+    recorder.flush()
+    result = RunResult.open(tmp_path)
+    findings = Findings(result)
+    assert findings.rates["time"].values[-1] == 59.5
+    assert findings.rates.values.min() > 900.0
+    result.close()
+    page = page_of(tmp_path)
+    assert "Spikes were flushed up to 60.0 ms" in page.words["raster"]
+    assert "1000.00" in page.words["rates"]
 
 
 def test_declared_regions_are_named_even_if_nothing_crossed(tmp_path):
