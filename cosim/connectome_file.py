@@ -49,7 +49,9 @@ def connectome_dataset(connectome: "Connectome", dt_ms: float) -> xr.Dataset:
         },
     )
     centres_mm = connectome.centres_mm
-    if np.ptp(centres_mm, axis=0).any():  # a fitted brain has none, which are zeros
+    # TVB asks nothing of the centres, so a file may hold too few; a fitted brain's are zeros.
+    whole = centres_mm.shape == (len(regions), 3) and np.isfinite(centres_mm).all()
+    if whole and np.ptp(centres_mm, axis=0).any():
         axes = ("x", "y", "z")
         if connectome.orientation:
             turned = np.empty_like(centres_mm)

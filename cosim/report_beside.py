@@ -8,7 +8,7 @@ from typing import Any
 
 from cosim.errors import ResultsError
 from cosim.recorder import SEGMENTS_FOLDER
-from cosim.report_findings import Findings, RegionSeries
+from cosim.report_findings import MIN_CORRELATION_SAMPLES, Findings, RegionSeries
 from cosim.results import PROVENANCE_FILE, RunResult
 
 
@@ -84,8 +84,11 @@ def _find(provenance: Mapping[str, Any], folder: Path) -> Path | None:
         if path.parent == own or (path.parent / SEGMENTS_FOLDER).exists():
             continue
         try:
-            other = json.loads(path.read_text(encoding="utf-8")).get("experiment") or {}
-        except (OSError, ValueError, AttributeError):  # not a file of ours
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        other = held.get("experiment") if isinstance(held, Mapping) else None
+        if not isinstance(other, Mapping):  # not a file of ours
             continue
         if not other.get("circuits") and all(other.get(k) == v for k, v in wanted.items()):
             return path.parent
@@ -100,6 +103,9 @@ def _difference(ours: Findings, theirs: Findings) -> str:
         return f"regions ({len(a.regions)} and {len(b.regions)}; set brain.connectome)"
     if a.variable != b.variable:
         return f"variables ({a.variable} and {b.variable}; set brain.model)"
+    n_common = min(len(a.times_ms), len(b.times_ms))
+    if n_common < MIN_CORRELATION_SAMPLES:
+        return f"length (both hold {n_common} samples, {MIN_CORRELATION_SAMPLES} are needed)"
     if (a.monitor, a.period_ms) != (b.monitor, b.period_ms):
         return (
             f"monitors ({a.monitor} {a.period_ms:g} ms and {b.monitor} {b.period_ms:g} ms; set "

@@ -65,8 +65,11 @@ def test_axes_of_a_file_of_unknown_frame_keep_their_names():
     np.testing.assert_array_equal(kept["centre_mm"], centres_mm)
 
 
-def test_a_connectome_without_places_keeps_none():
-    connectome = Connectome("fit", ("a", "b"), np.eye(2), np.eye(2), np.zeros((2, 3)), 3.0)
+@pytest.mark.parametrize(
+    "centres_mm", [np.zeros((2, 3)), np.eye(3), np.array([[1.0, 2.0, np.nan], [1.0, 2.0, 3.0]])]
+)
+def test_a_connectome_without_places_for_all_regions_keeps_none(centres_mm):
+    connectome = Connectome("fit", ("a", "b"), np.eye(2), np.eye(2), centres_mm, 3.0)
     assert "centre_mm" not in connectome_dataset(connectome, 0.1)
 
 
