@@ -48,9 +48,20 @@ def read_matrix(path: Path) -> Table:
             return Table(_only(scipy.io.loadmat(path), path))
         if suffix in (".csv", ".tsv", ".txt"):
             return _read_text(path.read_text(encoding="utf-8"), path)
-    except (ValueError, OSError, NotImplementedError, scipy.io.matlab.MatReadError) as problem:
-        raise DataError(f"{path} cannot be read as a matrix: {problem}.") from problem
+    except DataError:
+        raise
+    # Of a damaged file NumPy, SciPy, zipfile and zlib raise whatever comes to them.
+    except Exception as problem:
+        raise DataError(f"{path} cannot be read as a matrix: {_one_line(problem)}.") from problem
     raise DataError(f"{path} has suffix {suffix!r}; use .npy, .npz, .mat, .csv, .tsv or .txt.")
+
+
+def _one_line(problem: Exception) -> str:
+    """What went wrong, without the lines and the full stop that some libraries add."""
+    text = " ".join(str(problem).split()).rstrip(".")
+    if not text:
+        return type(problem).__name__
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def _matrix(value: object, path: Path) -> Array:
@@ -126,9 +137,9 @@ def read_tvb_zip(path: Path) -> TvbConnectivity:
             for stem in ("centres", "centers"):
                 if stem in names:
                     rows = _member(archive, names[stem]).splitlines()
-                    labels = tuple(row.split()[0] for row in rows if row.strip())
-    except (OSError, zipfile.BadZipFile) as problem:
-        raise DataError(f"{path} is not a TVB connectivity zip: {problem}.") from problem
+                    labels = tuple(row.split()[0] for row in rows if row.split())
+    except Exception as problem:
+        raise DataError(f"{path} is not a TVB connectivity zip: {_one_line(problem)}.") from problem
     if weights is None:
         raise DataError(f"{path} holds no weights.txt; give a TVB connectivity zip.")
     return TvbConnectivity(weights, lengths, labels)
@@ -160,8 +171,10 @@ def _read_bold(path: Path, n_regions: int) -> tuple[Table, float | None]:
         if tr_s is None and "SamplingFrequency" in told:
             tr_s = 1.0 / float(told["SamplingFrequency"])
         return table, None if tr_s is None else float(tr_s)
-    except (ValueError, AttributeError, ZeroDivisionError) as problem:
-        raise DataError(f"{sidecar} is not a BIDS sidecar: {problem}.") from problem
+    except (
+        ValueError, TypeError, AttributeError, ZeroDivisionError, OverflowError, RecursionError
+    ) as problem:  # fmt: skip
+        raise DataError(f"{sidecar} is not a BIDS sidecar: {_one_line(problem)}.") from problem
 
 
 def load_files(files: SubjectFiles, folder: Path) -> Subject:
