@@ -1,4 +1,4 @@
-"""Compile the mechanisms of all shipped circuits below XDG_CACHE_HOME, for COSIM_MECHANISMS."""
+"""Compile every folder of .mod files of the package below XDG_CACHE_HOME, for COSIM_MECHANISMS."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -9,10 +9,9 @@ from cosim.spiking.mechanisms import cache_folder, compiled
 
 
 def main() -> None:
-    """Compile every folder of .mod files that the package holds, and leave no lock files."""
-    shipped = Path(cosim.__file__).parent / "spiking" / "circuits" / "mechanisms"
+    """Compile them all, and leave no lock files."""
     neuron_version = str(neuron_hoc().nrnversion(0))
-    folders = sorted({file.parent for file in shipped.rglob("*.mod")})
+    folders = sorted({file.parent for file in Path(cosim.__file__).parent.rglob("*.mod")})
     for folder in folders:
         compiled(folder, neuron_version)
     for lock in cache_folder().glob("*.lock"):
