@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 import cosim
+from cosim.plan import plan
 from fitting.packaged_data import is_available
 
 ROOT = Path(__file__).parents[2]
@@ -75,3 +76,7 @@ def test_a_scan_becomes_a_brain_with_a_circuit_in_three_commands(tmp_path):
     [compared] = json.loads((subject / "precuneus" / "comparison" / "comparison.json").read_text())
     assert compared["replaced"] == ["Precuneus_R"]
     assert len(compared["neighbours"]) == 5
+    # The second experiment: a wong_wang where one can stand.
+    other = tmp_path / EXAMPLE / "posterior_cingulate.yaml"
+    planned = plan(cosim.load(other, ["circuits.0.calibration=null"]))
+    assert planned.circuits.replaced == ("Cingulate_Post_R",)
