@@ -82,6 +82,7 @@ class NotCalibratableError(CosimError):
     Attributes:
         sweeps: What was measured until then.
         curves: The curves of both, where it came so far, by region.
+        too_active: Regions that fire more than their mean field with the best inputs found.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class NotCalibratableError(CosimError):
         message: str,
         sweeps: Sequence[Sweep] = (),
         curves: Mapping[str, Curves] | None = None,
+        too_active: Sequence[str] = (),
     ):
         super().__init__(message)
         self.sweeps = tuple(sweeps)
         self.curves = dict(curves or {})
+        self.too_active = tuple(too_active)

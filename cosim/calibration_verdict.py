@@ -31,7 +31,7 @@ def judged(
     Raises:
         NotCalibratableError: If one misses by more than that and than the noise of a measurement.
     """
-    found, missed = {}, []
+    found, missed, too_active = {}, [], []
     for region in regions:
         result = _result(region, before, after, rates, felt)
         found[region.name] = result
@@ -44,6 +44,8 @@ def judged(
         if off.max() > 0:
             at = int(np.argmax(off))
             got, meant = curves.circuit_hz[felt][at], wanted[at]
+            if got > meant:
+                too_active.append(region.name)
             missed.append(
                 f"{region.name}: at {curves.source_factor[at]:g} times the sources' rates "
                 f"{felt} is {got:.3g} Hz instead of {meant:.3g} Hz, "
@@ -55,6 +57,7 @@ def judged(
             " ".join(missed),
             [sweep for r in regions for sweep in r.sweeps.values()],
             {name: result.curves for name, result in found.items()},
+            too_active,
         )
     return found
 

@@ -123,12 +123,20 @@ class TransferBench:
             self._n_cells[label] for label in self._circuits.origin[rate, region].populations
         )
 
+    def has_own_excitation(self) -> bool:
+        """Whether any excitatory connection is the network's own. Collective."""
+        mine = np.array([self._own_excitation().n_weights])
+        return bool(self._group.sum(mine)[0])
+
+    def _own_excitation(self) -> OwnExcitation:
+        if self._excitation is None:
+            self._excitation = self._engine.own_excitation()
+        return self._excitation
+
     def scale_excitation(self, factors: Mapping[str, float]) -> None:
         """Factor per region on the network's own excitatory connections, as built."""
         regions = {p.label: p.region for p in self._circuits.composition.populations}
-        if self._excitation is None:
-            self._excitation = self._engine.own_excitation()
-        self._excitation.scale(
+        self._own_excitation().scale(
             {label: factors[regions[label]] for label in self._labels if regions[label] in factors}
         )
 

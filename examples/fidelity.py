@@ -29,7 +29,6 @@ CASES = [f"default/{name}" for name in ("rPCUN", "hub", "weak", "four", "rPCUN/2
 CASES += [f"default/{name}/balanced_ei" for name in ("rPCUN", "hub", "weak", "four")]
 CASES += ["fic/rPCUN", "fic/hub", "fic_G1/rPCUN"]
 # What the calibration starts from; it replaces both weights, and background, region by region.
-BALANCED = {"order": 100, "recurrent_excitation": 0.1}
 INPUTS = [
     cosim.Input(to="E", trains_per_source=1, weight_uS=0.14),
     cosim.Input(to="I", trains_per_source=2, weight_uS=0.1),
@@ -51,15 +50,17 @@ def circuits_of(case: str, output: Path) -> list[cosim.Circuit]:
     regions = REGIONS.get(of_regions, [of_regions])
     if cells == ["balanced_ei"]:
         file, found = output / case / "experiment.yaml", output / case / "calibration.yaml"
-        own = {"circuit": "balanced_ei", "regions": regions, "parameters": BALANCED}
+        # 120 + 40 cells; four copies at once have half of it, and less time a measurement.
+        one = len(regions) == 1
+        sizes = {"order": 100 if one else 50, "recurrent_excitation": 0.1}
+        own = {"circuit": "balanced_ei", "regions": regions, "parameters": sizes}
         if not found.exists():
             file.parent.mkdir(parents=True, exist_ok=True)
             plain = cosim.Experiment(
                 seed=1, brain=brain_of(case), circuits=[cosim.Circuit(**own, inputs=INPUTS)]
             )
             file.write_text(yaml.safe_dump(plain.resolved()))
-            # Four copies take four times as long a second; then 4 s a measurement, not 10.
-            settings = Settings(seconds=4.0 if len(regions) > 1 else None)
+            settings = Settings(seconds=None if one else 3.0)
             print(*calibrate_file(file, (), found, settings, 0.0, 300.0), sep="\n", flush=True)
         return [cosim.Circuit(**own, inputs=INPUTS, calibration=str(found.resolve()))]
     n_cells = int((*cells, 400)[0])

@@ -23,6 +23,11 @@ class OwnExcitation:
     ):
         self._built = list(_excitatory(net_params, local, cells))
 
+    @property
+    def n_weights(self) -> int:
+        """Number of these connections on this rank."""
+        return len(self._built)
+
     def scale(self, factors: Mapping[str, float]) -> None:
         """Set the weights.
 
