@@ -143,20 +143,20 @@ def distance(of: Sequence[Measured], control: Sequence[Measured], kept: Sequence
 def report(found: Mapping[str, Sequence[Measured]], of_areas: Mapping[str, list[int]]) -> str:
     """Rates, distances, beta, cortex and FC, with intervals over seeds."""
     control, patient = found["control"], found["patient"]
-    lines = ["Rates, Hz" + " " * 15 + "".join(f"{name:>13s}" for name in ORDER)]
+    lines = ["Rates, Hz" + " " * 21 + "".join(f"{name:>16s}" for name in ORDER)]
     for case, runs in found.items():
-        lines.append(f"{case:24s}" + _cells(*interval([one["rates"] for one in runs]), 1))
+        lines.append(f"{case:30s}" + _cells(*interval([one["rates"] for one in runs]), 1))
     lines.append("Distance of rates to the control's, %: all; without the population with the lead")
     for case, runs in found.items():
         if case != "control":
             site = "STN" if "STN" in case else "GPi" if "GPi" in case else None
             without = [i for i, name in enumerate(ORDER) if name != site]
             both = (distance(runs, control, kept) for kept in (range(len(ORDER)), without))
-            lines.append(f"{case:24s}" + "".join(_cells(*one, 1) for one in both))
+            lines.append(f"{case:30s}" + "".join(_cells(*one, 1) for one in both))
     lines.append(f"Variance of rates in {BETA_HZ[0]:g}-{BETA_HZ[1]:g} Hz, Hz^2; last: frontal R")
     for case, runs in found.items():
-        lines.append(f"{case:24s}" + _cells(*interval([beta(one) for one in runs]), 2))
-    lines.append("Cortex: mean change of S, 1e-4" + "".join(f"{name:>16s}" for name in of_areas))
+        lines.append(f"{case:30s}" + _cells(*interval([beta(one) for one in runs]), 2))
+    lines.append("Cortex: change of S, 1e-4     " + "".join(f"{name:>16s}" for name in of_areas))
     contrasts = {"patient - control": (patient, control)}
     contrasts |= {f"{c} - patient": (r, patient) for c, r in found.items() if "," in c}
     for name, (a, b) in contrasts.items():
@@ -166,21 +166,20 @@ def report(found: Mapping[str, Sequence[Measured]], of_areas: Mapping[str, list[
             for i in of_areas.values()
         ]  # fmt: skip
         values = np.array([[1e4 * mean, 1e4 * half] for mean, half in means])
-        lines.append(f"{name:38s}" + _cells(values[:, 0], values[:, 1], 2))
-    lines.append(
-        "FC within, and of frontal thalamus with:" + "".join(f"{n:>13s}" for n in of_areas)
-    )
+        lines.append(f"{name:30s}" + _cells(values[:, 0], values[:, 1], 2))
+    heads = [*of_areas, *(f"Thl, {name}" for name in of_areas)]
+    lines.append(f"{'FC of S within; with thalamus':30s}" + "".join(f"{n:>16s}" for n in heads))
     for case, runs in found.items():
-        lines.append(f"{case:24s}" + _cells(*interval([one["FC"] for one in runs]), 3))
+        lines.append(f"{case:30s}" + _cells(*interval([one["FC"] for one in runs]), 3))
     for name, (a, b) in contrasts.items():
-        lines.append(f"{name:38s}" + _cells(*change(a, b, "FC"), 3))
+        lines.append(f"{name:30s}" + _cells(*change(a, b, "FC"), 3))
     return "\n".join(lines)
 
 
 def _cells(values: np.ndarray, halves: np.ndarray, digits: int) -> str:
     pairs = zip(np.ravel(values), np.ravel(halves), strict=True)
     words = [f"{v:.{digits}f}" + (f" +-{h:.{digits}f}" if h == h else "") for v, h in pairs]
-    return "".join(f"{word:>14s}" for word in words)
+    return "".join(f"{word:>16s}" for word in words)
 
 
 def figure(

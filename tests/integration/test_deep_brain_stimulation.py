@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import optimize
+from held_regions import rest_with_held
 
 import cosim
 from cosim.plan import plan
@@ -106,30 +106,6 @@ def full(example, tmp_path_factory):
     return json.loads((folder / "measured.json").read_text())
 
 
-def at_rest(weights, J_i, held, G=1.5):
-    """S_E of every region at the fixed point of Deco et al. (2014), some held; SciPy, Hz and ms."""
-    free = np.array([i for i in range(len(weights)) if i not in held])
-    S = np.full(len(weights), 0.16)
-    S[list(held)] = list(held.values())
-
-    def rate(current, a, b, d):
-        x = a * current - b
-        return x / (1.0 - np.exp(-d * x))
-
-    def slope(x):
-        S[free], S_I = np.split(x, 2)
-        I_E = 0.382 + 1.4 * 0.15 * S[free] - J_i[free] * S_I + G * 0.15 * (weights @ S)[free]
-        R_E = rate(I_E, 310.0, 125.0, 0.16)
-        R_I = rate(0.7 * 0.382 + 0.15 * S[free] - S_I, 615.0, 177.0, 0.087)
-        dS_E = -S[free] / 100.0 + (1.0 - S[free]) * 0.641e-3 * R_E
-        return np.concatenate([dS_E, -S_I / 10.0 + 1e-3 * R_I])
-
-    found = optimize.root(slope, np.repeat([0.16, 0.039], len(free)), tol=1e-12)
-    assert found.success
-    slope(found.x)
-    return S
-
-
 @pytest.mark.slow
 def test_stimulation_brings_back_the_patients_thalamus(example, full):
     """The published direction: the patient's thalamus is slower, and stimulation undoes that.
@@ -156,7 +132,9 @@ def test_the_cortex_changes_as_the_equations_say_and_by_the_coupling_alone(examp
     others = np.setdiff1d(np.arange(96), replaced)
     S = {case: np.array(runs[0]["S"]) for case, runs in full.items()}
     wanted = {
-        case: at_rest(connectome.weights, planned.parameters["J_i"], {i: x[i] for i in replaced})
+        case: rest_with_held(
+            connectome.weights, planned.parameters["J_i"], 1.5, {i: x[i] for i in replaced}
+        )
         for case, x in S.items()
     }
     for one, other in (("patient", "control"), (STIMULATED, "patient")):
