@@ -5,7 +5,7 @@ trisphosphate (IP3) at one of four levels: more of it means more free calcium, m
 channels, fewer spikes. Runs of one seed share all their noise, so that the rest is the molecule's.
 Each level is also run once with the coupling cut: the region hears the others, who do not hear it.
 
-    python molecule_to_bold.py OUTPUT [--fitted fit.nc] [--seeds 5] [--seconds 30]
+    python molecule_to_bold.py OUTPUT [--fitted fit.nc] [--seeds 3] [--seconds 30]
 
 Runs that are there already are not run again. Under `mpirun -n 3` NEURON has two ranks, TVB one.
 """
@@ -235,7 +235,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("output", type=Path)
     parser.add_argument("--fitted", type=Path, help="fit.nc of cosim fit; else Hagmann's brain")
     parser.add_argument("--doses", nargs="+", type=float, default=DOSES_UM, help="IP3, uM")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=30.0, help="of a run; cut: half of it")
     parser.add_argument(
         "--skip", type=float, default=10.0, help="left out; haemodynamics settle in 10 s"
