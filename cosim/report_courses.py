@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
 from cosim.report_figures import (
@@ -175,9 +176,15 @@ def draw_lines(
     others = [i for i, name in enumerate(names) if name not in marked]
     chosen = [i for i, name in enumerate(names) if name in marked]
     style: dict[str, Any] = {"marker": "." if few else None, "clip_on": not few}
-    for i in others:
-        axes.plot(times_ms, values[:, i], color=GREY, linewidth=0.5, alpha=0.7, **style)
     if others:
+        # One collection: a line of its own for each region takes four times as long.
+        points = np.stack(np.broadcast_arrays(times_ms[:, None], values[:, others]), axis=2)
+        axes.add_collection(
+            LineCollection(list(points.swapaxes(0, 1)), colors=GREY, linewidths=0.5, alpha=0.7)
+        )
+        if few:
+            axes.plot(times_ms, values[:, others], ".", color=GREY, markersize=2, clip_on=False)
+        axes.autoscale_view()
         mean = values[:, others].mean(axis=1)
         words = f"mean of the {'other ' if chosen else ''}{len(others)} {kind}"
         axes.plot(times_ms, mean, color="black", linewidth=1.2, label=words, **style)

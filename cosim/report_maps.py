@@ -39,7 +39,7 @@ def draw_matrix(
     marked: Collection[str],
     label: str,
     limit: float = 1.0,
-    most_labels: int = 24,
+    most_labels: int = 18,
 ) -> None:
     """A matrix of regions with values of both signs, such as correlation; grey where unknown."""
     colours = mpl.colormaps["RdBu_r"].with_extremes(bad=GREY)
@@ -49,7 +49,7 @@ def draw_matrix(
 
 
 def draw_weights(
-    axes: Axes, wiring: Wiring, marked: Collection[str], most_labels: int = 24
+    axes: Axes, wiring: Wiring, marked: Collection[str], most_labels: int = 18
 ) -> None:
     """Weights, on a logarithmic scale where they span more than a decade; white where none is."""
     weights = np.ma.masked_less_equal(wiring.weights, 0.0)

@@ -111,7 +111,7 @@ def _crossing(axes: Axes, one: Crossing, findings: Findings) -> None:
 def _heat(axes: Axes, one: RegionSeries, findings: Findings) -> None:
     courses.draw_heat(
         axes, one.times_ms, one.values, one.regions, findings.replaced, one.label,
-        findings.duration_ms, 22,
+        findings.duration_ms, 18,
     )  # fmt: skip
     draw.set_title(axes, one.title)
 
@@ -127,7 +127,5 @@ def _lines(axes: Axes, one: RegionSeries, findings: Findings) -> None:
 def _connectivity(axes: Axes, findings: Findings) -> None:
     one, matrix = findings.series[0], findings.connectivity
     if matrix is not None:
-        maps.draw_matrix(
-            axes, matrix, one.regions, findings.replaced, "correlation [1]", most_labels=22
-        )
+        maps.draw_matrix(axes, matrix, one.regions, findings.replaced, "correlation [1]")
         draw.set_title(axes, f"Correlation of {one.variable}")

@@ -45,7 +45,7 @@ def _heat(one: RegionSeries, findings: Findings) -> Picture:
     height_in = float(np.clip(0.5 + 0.055 * len(one.regions), 2.4, 8.0)) + 0.75
     room_in = draw.label_width_in(one.regions)
     figure, axes = draw.new_tile(draw.HALF_IN, height_in, room_in, 0.85, 0.3)
-    most = max(int(height_in / 0.17), 2)
+    most = max(int(height_in / 0.22), 2)
     courses.draw_heat(
         axes, one.times_ms, one.values, one.regions, findings.replaced, one.label,
         findings.duration_ms, most,
