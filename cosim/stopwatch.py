@@ -27,10 +27,10 @@ class _Phase:
 class Stopwatch:
     """Attribute every moment since creation to exactly one phase.
 
-    ``build`` until the run starts, ``compute`` inside TVB's step or NEURON's ``psolve``,
-    ``transform`` between rates and spikes, ``exchange`` packing and sending, ``wait`` for the
-    peer, ``record`` keeping and flushing samples and everything else in the loop, ``write`` the
-    final files.
+    ``build`` until the run starts, NEURON's initialisation with it, ``compute`` inside TVB's step
+    or NEURON's ``psolve``, ``transform`` between rates and spikes, ``exchange`` packing and
+    sending, ``wait`` for the peer, ``record`` keeping and flushing samples and everything else in
+    the loop, ``write`` the final files.
 
     Attributes:
         clock: Seconds since some moment. On a busy machine a benchmark may count CPU seconds.
@@ -56,7 +56,7 @@ class Stopwatch:
 
     def switch(self, name: str) -> None:
         """End the current phase and begin another."""
-        if self._cpu_before_run is None and self._phase == "build" and name != "build":
+        if self._phase == "build" and name != "build":
             self._cpu_before_run = time.process_time()
         if self._cpu_after_run is None and name == "write":
             self._cpu_after_run = time.process_time()

@@ -453,20 +453,29 @@ class NeuronEngine:
         Returns:
             Times as NEURON stamped them, ms, and ids of the cells, both ``(n_spikes,)``.
         """
+        times, gids, _ = self.take_stepped_spikes()
+        return times, gids
+
+    def take_stepped_spikes(
+        self,
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """The same with the mean-field step of each, as :meth:`step_of` gives it."""
         if not len(self._spike_times) and not self._held[0].size:
-            return _no_spikes()
+            return (*_no_spikes(), np.empty(0, dtype=np.int64))
         # A few spikes a window: through lists, as NEURON's ways to NumPy cost 30 us.
-        times = np.concatenate((self._held[0], self._spike_times.to_python()))
-        gids = np.concatenate(
-            (self._held[1], np.array(self._spike_gids.to_python(), dtype=np.int64))
-        )
+        times = np.array(self._spike_times.to_python(), dtype=np.float64)
+        gids = np.array(self._spike_gids.to_python(), dtype=np.int64)
         self._spike_times.resize(0)
         self._spike_gids.resize(0)
+        if self._held[0].size:
+            times = np.concatenate((self._held[0], times))
+            gids = np.concatenate((self._held[1], gids))
         order = np.lexsort((gids, times))
         times, gids = times[order], gids[order]
-        n_due = int(self.step_of(times).searchsorted(self._step))
+        steps = self.step_of(times)
+        n_due = int(steps.searchsorted(self._step))
         self._held = (times[n_due:], gids[n_due:])
-        return times[:n_due], gids[:n_due]
+        return times[:n_due], gids[:n_due], steps[:n_due]
 
     def step_of(self, times_ms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Mean-field step of spikes that :meth:`take_spikes` returned.

@@ -163,7 +163,8 @@ class SpikingParticipant:
 
     def start(self) -> Packet:
         """Initialise NEURON; the rates sent before the first window are not used by the peer."""
-        self._engine.initialize()
+        with self._stopwatch.phase("build"):
+            self._engine.initialize()
         window = SyncWindow(-1, -1, 1, self._dt_ms)
         return self._pack(window, dict.fromkeys((*self._origin, *self._probes), np.zeros(1)))
 
@@ -335,13 +336,12 @@ class SpikingParticipant:
 
     def _count(self, window: SyncWindow) -> NDArray[np.int64]:
         """Local spikes per step and population, shape ``(n_steps, n_populations)``."""
-        times_ms, gids = self._engine.take_spikes()
+        times_ms, gids, steps = self._engine.take_stepped_spikes()
         shape = window.n_steps, len(self._labels)
         if not times_ms.size:
             return np.zeros(shape, dtype=np.int64)
         self._kept.append((times_ms, gids))
-        steps = self._engine.step_of(times_ms) - window.start_step
-        cells = steps * shape[1] + self._population_of(gids)
+        cells = (steps - window.start_step) * shape[1] + self._population_of(gids)
         return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
     def _population_of(self, gids: NDArray[np.int64]) -> NDArray[np.int64]:

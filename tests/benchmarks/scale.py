@@ -57,7 +57,7 @@ def run(clock, case, n_ranks, kind, cells, duration_ms, window_ms):
             raise SystemExit(f"{words}: {done.stderr.strip()[-2000:]}")
         found = json.loads(done.stdout.strip().splitlines()[-1])
         ranks = {
-            int(file.stem.removeprefix("rank")): json.loads(file.read_text())
+            file.stem.removeprefix("rank"): json.loads(file.read_text())
             for file in Path(folder).glob("rank*.json")
         }
     return {**found, "case": case, "ranks": n_ranks, "of_rank": ranks}
@@ -75,7 +75,7 @@ def main():
         help="cpu: for a machine with other work",
     )
     arguments = parser.parse_args()
-    begin, best, loads = time.monotonic(), {}, []
+    begin, best, loads, n_done = time.monotonic(), {}, [], 0
     for repeat in range(arguments.repeats):
         if repeat and time.monotonic() - begin > 60 * arguments.minutes * repeat / (repeat + 1):
             break
@@ -85,17 +85,18 @@ def main():
             if case not in best or found["run_s"] < best[case]["run_s"]:
                 best[case] = found
             print(f"{repeat + 1} {case}: {found['run_s']:.2f} s", flush=True)
+        n_done += 1
     facts = {
         "date": time.strftime("%Y-%m-%d"),
         "clock": arguments.clock,
         "cores": os.cpu_count(),
         "machine": platform.machine(),
         "load_average": [min(loads), max(loads)],
-        "repeats": repeat + 1 if arguments.repeats > repeat else repeat,
+        "repeats": n_done,
         "minutes": (time.monotonic() - begin) / 60,
         "cases": list(best.values()),
     }
-    MEASURED.write_text(json.dumps(facts))
+    MEASURED.write_text(json.dumps(facts, indent=1))
     from scale_page import write_page
 
     write_page(facts)

@@ -106,6 +106,8 @@ def experiment(kind, cells, duration_ms, window_ms):
 
 def coupled(kind, cells, duration_ms, window_ms, directory):
     """Both sides, on the ranks that mpiexec started; every rank notes what its exchanges took."""
+    import numpy as np
+
     import cosim
     from cosim.stopwatch import Stopwatch
     from cosim.transport import mpi
@@ -129,8 +131,11 @@ def coupled(kind, cells, duration_ms, window_ms, directory):
     )
     rank = os.environ.get("PMI_RANK", "0")
     # In turn: a window's send, its receive; the first two belong to the start.
-    each = [a + b for a, b in zip(spent[2::2], spent[3::2], strict=False)]
-    (directory / f"rank{rank}.json").write_text(json.dumps({"exchange_s": each, "mb": peak_mb()}))
+    each_us = [1e6 * (a + b) for a, b in zip(spent[2::2], spent[3::2], strict=False)]
+    found = {"mb": peak_mb(), "exchange_us": None}
+    if each_us:
+        found["exchange_us"] = [float(np.percentile(each_us, q)) for q in (50, 95)]
+    (directory / f"rank{rank}.json").write_text(json.dumps(found))
     facts = result.provenance
     neuron = facts["participants"]["NEURON"]
     timing = facts["timing"]

@@ -46,12 +46,8 @@ def _own(entry):
 
 def _exchange_us(found):
     """Median and 95th percentile of sending and receiving, on the side that waits less, us."""
-    each = [np.array(of["exchange_s"]) * 1e6 for of in found["of_rank"].values()]
-    each = [times for times in each if times.size]
-    if not each:
-        return math.nan, math.nan
-    quickest = min(each, key=lambda times: float(times.sum()))
-    return float(np.median(quickest)), float(np.percentile(quickest, 95))
+    each = [of["exchange_us"] for of in found["of_rank"].values() if of["exchange_us"]]
+    return min(each) if each else (math.nan, math.nan)
 
 
 def _fit(columns, wanted):
@@ -80,7 +76,7 @@ class CostModel:
         brain_steps = [f["duration_ms"] / BRAIN_DT_MS for f in runs]
         self.interface = _fit(
             [
-                [n, f["events_of_rank_0"], s * f["cells"], f["spikes"]]
+                [n, s * f["cells"], f["spikes"]]
                 for n, s, f in zip(windows, brain_steps, runs, strict=True)
             ],
             [_own(_sides(f)[0][0]) for f in runs],
@@ -107,15 +103,14 @@ class CostModel:
         """What one simulated second costs the slowest NEURON rank, and TVB's."""
         mine = math.ceil(cells / n_ranks)
         windows, spikes = 1000.0 / WINDOW_MS, cells * RATE_HZ
-        per_window, per_event, per_draw, per_spike = self.interface
+        per_window, per_cell, per_spike = self.interface
         among = 1000.0 / SHORTEST_DELAY_MS * GATHER_S if n_ranks > 1 else 0.0
         return {
             "NEURON: integration": self.compute(kind, mine),
             "NEURON: exchange of spikes among its ranks": among,
             "NEURON: looking up foreign spikes": spikes * (1 - 1 / n_ranks) * FOREIGN_SPIKE_S,
             "NEURON: interface, per window": windows * (per_window + self.exchange_s),
-            "NEURON: interface, per input event": mine * EVENTS_HZ * per_event,
-            "NEURON: interface, per cell and step": mine * 1000.0 / BRAIN_DT_MS * per_draw,
+            "NEURON: interface, per cell and step": mine * 1000.0 / BRAIN_DT_MS * per_cell,
             "NEURON: spikes to the root, per spike": spikes * per_spike,
             "TVB's rank": float(self.brain @ [windows, 1000.0 / BRAIN_DT_MS]),
         }
@@ -242,15 +237,15 @@ def _foreseen(model):
     )
     mine = CELLS / n_ranks
     worst = {kind: max(of, key=of.get) for kind, of in terms.items()}
-    per_window, per_event, per_draw, per_spike = model.interface
+    per_window, per_cell, per_spike = model.interface
     fitted = [
         f"- NEURON, one step: {1e6 * model.neuron[k][0]:.1f} us and {1e9 * model.neuron[k][1]:.0f} "
         f"ns a cell ({k}, {DT_MS[k]} ms)"
         for k in DT_MS
     ]
     fitted += [
-        f"- interface of a NEURON rank: {1e6 * per_window:.0f} us a window, {1e6 * per_event:.2f} "
-        f"us an input event, {1e9 * per_draw:.1f} ns a cell and mean-field step, "
+        f"- interface of a NEURON rank: {1e6 * per_window:.0f} us a window, {1e9 * per_cell:.1f} "
+        f"ns a cell and mean-field step with its share of {EVENTS_HZ:g} input spikes a second, "
         f"{1e6 * per_spike:.2f} us a spike; exchange {1e6 * model.exchange_s:.0f} us a window",
         f"- TVB's rank: {1e6 * model.brain[0]:.0f} us a window and {1e6 * model.brain[1]:.1f} us a "
         f"step, 66 regions with noise",

@@ -45,10 +45,16 @@ VERBATIM
     const double* which = vector_vec(vector_arg(2));
     const double* times = vector_vec(vector_arg(3));
     const int n = static_cast<int>(*getarg(4));
-    for (int i = 0; i < n; ++i) {
+    const auto at = [&](int i) {
         NetCon* connection;
         std::memcpy(&connection, noted + static_cast<std::size_t>(which[i]), sizeof connection);
-        nrn_netcon_event(connection, times[i]);
+        return connection;
+    };
+    for (int i = 0; i < n; ++i) {
+        if (i + 8 < n) {
+            __builtin_prefetch(at(i + 8));  // a solve has driven the connections out of the caches
+        }
+        nrn_netcon_event(at(i), times[i]);
     }
 ENDVERBATIM
 }
