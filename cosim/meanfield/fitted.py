@@ -66,16 +66,22 @@ def read_fitted(name: str, base: Path) -> FittedBrain:
     Raises:
         ConfigurationError: If it is none, of an unknown version, or holds what TVB cannot run.
     """
-    path = base / name
     try:
-        with xr.open_dataset(path, engine="h5netcdf") as file:
-            ds = file.load()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        with xr.open_dataset(base / name, engine="h5netcdf") as file:
+            return _fitted_brain(name, file.load())
+    except ConfigurationError:
+        raise
+    # Of a damaged file HDF5, its readers and NumPy raise whatever comes to them.
+    except Exception as error:  # noqa: BLE001
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["damaged"])[0]
         raise ConfigurationError(
-            f"brain.fitted = {name!r}: cannot be read ({reason}); give the fit.nc that cosim fit "
-            f"wrote, relative to the experiment file."
+            f"brain.fitted = {name!r}: cannot be read ({reason[:200]}); give the fit.nc that cosim "
+            f"fit wrote, relative to the experiment file."
         ) from None
+
+
+def _fitted_brain(name: str, ds: xr.Dataset) -> FittedBrain:
+    """What a file says, checked."""
     problems = [*_schema_problems(ds)] or [*_content_problems(ds)]
     if problems:
         raise ConfigurationError(*(f"brain.fitted = {name!r}: {line}" for line in problems))
