@@ -5,8 +5,8 @@
 Two runs without noise that differ in one thing: in the second the cells get extra background
 spikes. Everything else is the same to the last bit, so the first step at which a region differs is
 the first step at which it can know. That is the first extra spike plus the delay along the shortest
-way, tract length over 3 mm/ms. None hears earlier; regions far away hear later, as a difference has
-to grow above the single precision in which TVB keeps the past.
+way, tract length over 3 mm/ms. None hears earlier. Regions that are weakly connected hear later,
+as a difference has to grow above the single precision in which TVB keeps the past.
 """
 
 # %%
@@ -58,6 +58,7 @@ start_ms = first_ms[connectome.index(REGION)]
 figure, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
 reach = np.array([0.0, np.nanmax(first_ms - start_ms)])
 axes.plot(reach, reach, color="0.8", zorder=0)
+way_ms[connectome.index(REGION)] = np.nan  # itself
 direct = connectome.weights[:, connectome.index(REGION)] > 0
 for chosen, label in ((direct, "connected directly"), (~direct, "by way of others")):
     axes.plot(way_ms[chosen], (first_ms - start_ms)[chosen], "o", ms=4, label=label)

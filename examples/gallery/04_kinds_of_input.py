@@ -21,7 +21,7 @@ OUTPUT = Path(os.environ.get("GALLERY_OUTPUT", "."))
 
 INPUTS = {
     "a train per source": {"coupling": "per_source", "trains_per_source": 1, "weight_uS": 0.45},
-    "one train of all": {"coupling": "aggregated", "rate_scale": 16.0, "weight_uS": 0.45},
+    "one train of all": {"coupling": "aggregated", "rate_scale": 25.0, "weight_uS": 0.016},
     "correlated, c = 0.3": {
         "coupling": "per_source",
         "trains_per_source": 1,
