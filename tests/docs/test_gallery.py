@@ -15,7 +15,7 @@ from page_blocks import ROOT
 SCRIPTS = sorted((ROOT / "examples" / "gallery").glob("*.py"))
 NOTEBOOKS = ROOT / "examples" / "notebooks"
 # The others take longer than a few seconds even when shortened.
-FAST = ("01", "02", "03", "05", "09", "11", "15")
+FAST = ("01", "02", "03", "05", "09", "11")
 # One notebook shows in the fast tests that a kernel runs them.
 FAST_NOTEBOOK = "11_resting_rates"
 
