@@ -22,6 +22,7 @@ _REST_nA = {"E": 0.3774, "I": 0.2529}
 # Current into a cell for one of the mean field: slope of H(I) over that of the cell's own rate.
 _SLOPE = {"E": 0.971, "I": 1.003}
 # The mean field's S_I at rest, with which the network's own inhibition starts; it decays in 10 ms.
+# (J_i - 1) times it is the coupling current that a J_i balances at rest.
 _S_I_REST = 0.0392
 
 
@@ -77,7 +78,7 @@ def wong_wang(
     J_i, w_p, J_N, I_o and S_E_start follow the replaced region's mean field unless they are given.
     The offsets, kappa and bend are calibrated for the other defaults, and hold for no others
     (tests/benchmarks/calibrate_wong_wang.py): R_E follows the mean field's for I_c of 0 to .034 nA,
-    3 to 16 Hz, and for a J_i above 1 that balances a coupling. The latter needs inhibition of a
+    3 to 16 Hz, and for a J_i from 1 to 2 that balances a coupling. The latter needs inhibition of a
     high in-degree: its noise grows with J_i squared over the in-degree, and the mean field knows of
     none. R_E fluctuates slowly: its mean over n spikes has a standard error of 3 to 4 / sqrt(n).
 
@@ -97,8 +98,8 @@ def wong_wang(
         offset_E_nA: Current into each E cell that the calibration found, nA.
         offset_I_nA: The same of I, nA.
         kappa_kHz_per_nA: Background spikes for a weak coupling current, kHz/nA.
-        bend_per_nA: By what part kappa grows per nA of coupling current: a depolarised cell gets
-            less from a spike.
+        bend_per_nA: By what part kappa grows per nA of the coupling current that a J_i above 1 does
+            not balance: a depolarised cell gets less from a spike, one held at rest does not.
         delay_ms: Delay of the network's own connections, ms.
         S_E_start: Gate of the network's own excitatory synapses at the start, which takes 100 ms
             and more to change; unless given, that of the mean field which is replaced.
@@ -137,6 +138,8 @@ def wong_wang(
         per_nA = kappa * _CELLS["E"]["g_bg"] / _CELLS[name]["g_bg"]
         own = {"I_0": constant_nA[name], "kappa": per_nA, "bend": bend_per_nA}
         own["s_nmda_0"] = S_E_start
+        if name == "E":
+            own["I_held"] = (J_i - 1.0) * _S_I_REST
         net_params.cellParams[name] = _cell(name, own)
         net_params.popParams[name] = {"cellType": name, "numCells": n_cells}
     for pre, post, current_nA in (

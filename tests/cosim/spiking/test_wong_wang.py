@@ -79,6 +79,13 @@ def test_couplings_are_those_of_the_mean_field(load, in_regions, build, connecti
             assert {round(delay, 4) for *_, delay in mine} == {1.0}
 
 
+def test_what_inhibition_holds_back_depolarises_no_cell(load, in_regions, build):
+    """(J_i - 1) times the mean field's S_I at rest, .0392; J_i acts on E alone."""
+    engine = build(in_regions(load("wong_wang", **SMALL, J_i=1.5), "r1"), dt_ms=0.1)
+    assert lif(engine, 0).I_held == pytest.approx(0.0196, rel=1e-12)
+    assert lif(engine, 40).I_held == 0.0
+
+
 def test_constant_currents_are_what_the_background_does_not_stand_for(load, in_regions, build):
     """Slope times (W I_o minus the current at rest), plus the offset: .39, not .382 nA, here."""
     circuit = load("wong_wang", **SMALL, I_o=0.39, offset_E_nA=0.002, offset_I_nA=-0.001)
@@ -288,9 +295,9 @@ def test_a_step_of_the_coupling_moves_S_as_in_the_mean_field(network):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("coupling_nA", [0.01, 0.02])
+@pytest.mark.parametrize("coupling_nA", [0.01, 0.02, 0.0392])
 def test_feedback_inhibition_holds_the_rate(network, coupling_nA):
-    """J_i that holds the mean field at rest under a coupling: 1 + I_c / S_I, 1.25 and 1.51.
+    """J_i that holds the mean field at rest under a coupling: 1 + I_c / S_I, 1.25, 1.51 and 2.
 
     Within 10 %: standard errors of R_E in 25 s, 3 to 4 / sqrt(31,000 spikes), are 2 %. Inhibition
     and background both rise, and with them the cells' noise, which the mean field does not know.

@@ -290,10 +290,16 @@ def test_every_cell_and_seed_has_a_stream_of_its_own(make_cell, simulate):
     assert np.abs(between).max() < 4 / math.sqrt(n[0].size)
 
 
-@pytest.mark.parametrize(("bend", "rate_kHz"), [(0.0, 2.0), (2.0, 2.5)])
-def test_coupling_current_adds_to_the_rate(make_cell, simulate, bend, rate_kHz):
-    """4 kHz/nA times 0.25 nA are 1 kHz, and 1.5 kHz with 2 * 0.25 more; number by number."""
-    one = make_cell(nu_bg=1.0, I_c=0.25, kappa=4.0, bend=bend, gid=2)
+@pytest.mark.parametrize(
+    ("bend", "I_held", "rate_kHz"),
+    [(0.0, 0.0, 2.0), (2.0, 0.0, 2.5), (2.0, 0.125, 2.25), (2.0, 0.25, 2.0), (2.0, 0.5, 2.0)],
+)
+def test_coupling_current_adds_to_the_rate(make_cell, simulate, bend, I_held, rate_kHz):
+    """4 kHz/nA times 0.25 nA are 1 kHz, and 1.5 kHz with 2 * 0.25 more; number by number.
+
+    The bend is of what inhibition does not hold back: with half of it held, 2 * 0.125 more.
+    """
+    one = make_cell(nu_bg=1.0, I_c=0.25, kappa=4.0, bend=bend, I_held=I_held, gid=2)
     other = make_cell(nu_bg=rate_kHz, gid=2)
     silent = make_cell(nu_bg=1.0, I_c=-1.0, kappa=4.0, bend=bend, gid=2)  # below zero is none
     x_one, x_other, x_silent = simulate(200.0, 0.1, one._ref_x, other._ref_x, silent._ref_x)

@@ -22,8 +22,9 @@ is kept in the NetCon, where it changes at spikes only: all connections of one c
 spikes, so their s are the same number, and neither a transfer between ranks nor a step costs
 anything. The target sums w times the jumps, and the sum decays like each of its terms: exact.
 
-Background: Poisson spikes at nu_bg + kappa I_c (1 + bend |I_c|) kHz onto an AMPA gate x; the bend
-makes up for the driving force and the membrane time that depolarisation takes. Their number in a step
+Background: Poisson spikes at nu_bg + kappa I_c (1 + bend D) kHz onto an AMPA gate x. The bend makes
+up for the driving force and the membrane time that depolarisation takes. D is what depolarises: the
+part of I_c above I_held, which inhibition holds back (0 below it). The number of spikes in a step
 is drawn by inversion from one uniform number, so the n-th step takes the n-th number of the
 stream (gid, seed), wherever the cell is and however the run is cut. Spikes are spread evenly over
 their step: x has the mean nu tau of shot noise for any dt, and its variance nu tau / 2 up to
@@ -34,7 +35,7 @@ NEURON {
     THREADSAFE
     POINT_PROCESS WongWangLIF
     RANGE C, g_L, V_L, V_th, V_reset, t_ref, I_0, E_exc, E_inh
-    RANGE g_bg, nu_bg, I_c, kappa, bend, tau_ampa, tau_nmda, tau_gaba, gamma, s_nmda_0, s_gaba_0
+    RANGE g_bg, nu_bg, I_c, I_held, kappa, bend, tau_ampa, tau_nmda, tau_gaba, gamma, s_nmda_0, s_gaba_0
     RANGE gid, seed
     RANGE V, spike, x, g_ampa, g_nmda, g_gaba, i_exc, i_inh
     RANDOM background
@@ -63,7 +64,8 @@ PARAMETER {
     nu_bg = 0 (kHz)     : background spikes, all sources together
     I_c = 0 (nA)        : coupling current from outside the network
     kappa = 0 (kHz/nA)  : background spikes per coupling current
-    bend = 0 (/nA)      : by how much kappa grows with it
+    bend = 0 (/nA)      : by how much kappa grows with what of it depolarises
+    I_held = 0 (nA)     : coupling current that inhibition holds back
     tau_ampa = 2 (ms)
     tau_nmda = 100 (ms)
     tau_gaba = 10 (ms)
@@ -115,8 +117,10 @@ BREAKPOINT {
     SOLVE advance
 }
 
-PROCEDURE advance() { LOCAL n, u, p, sum, rate, g_e, g, push
-    rate = nu_bg + kappa * I_c * (1 + bend * fabs(I_c))
+PROCEDURE advance() { LOCAL n, u, p, sum, rate, depol, g_e, g, push
+    depol = I_c - I_held
+    if (depol < 0) { depol = 0 }
+    rate = nu_bg + kappa * I_c * (1 + bend * depol)
     if (dt != known_dt || rate != known_rate) { prepare(rate) }
 
     u = random_uniform(background)
