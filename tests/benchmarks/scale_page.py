@@ -84,7 +84,12 @@ class CostModel:
                 [n, s * f["cells"], f["spikes"]]
                 for n, s, f in zip(windows, brain_steps, runs, strict=True)
             ],
-            [_own(_sides(f)[0][0]) for f in runs],
+            [_own(_sides(f)[0][0]) - _sides(f)[0][0]["record"] for f in runs],
+        )
+        # Its own spikes cost every rank something, those of all ranks the root, which records them.
+        self.record = _fit(
+            [[f["duration_ms"] / f["window_ms"], f["spikes"]] for f in every],
+            [_sides(f)[0][0]["record"] for f in every],
         )
         self.brain = _fit(
             [[n, s] for n, s in zip(windows, brain_steps, strict=True)],
@@ -114,9 +119,11 @@ class CostModel:
             "NEURON: integration": self.compute(kind, mine),
             "NEURON: exchange of spikes among its ranks": among,
             "NEURON: looking up foreign spikes": spikes * (1 - 1 / n_ranks) * FOREIGN_SPIKE_S,
-            "NEURON: interface, per window": windows * (per_window + self.exchange_s),
+            "NEURON: interface, per window": windows
+            * (per_window + self.record[0] + self.exchange_s),
             "NEURON: interface, per cell and step": mine * 1000.0 / BRAIN_DT_MS * per_cell,
-            "NEURON: spikes to the root, per spike": spikes * per_spike,
+            "NEURON: interface, per spike of the rank": mine * RATE_HZ * per_spike,
+            "NEURON: the root records all spikes": spikes * float(self.record[1]),
             "TVB's rank": float(self.brain @ [windows, 1000.0 / BRAIN_DT_MS]),
         }
 
@@ -198,7 +205,8 @@ def tables(facts, model):
             [_coupled_row(facts, f, model, f["window_ms"]) for f in windows],
         ),
         f"### Ranks\n\n{ranked} hh cells. NetPyNE alone has as many NEURON ranks, and NetStims that"
-        " send as many input spikes; there is no TVB then.\n",
+        " send as many input spikes; there is no TVB then."
+        " CPU time includes polling in MPI.\n",
         _table(
             (
                 "",
@@ -249,9 +257,10 @@ def _foreseen(model):
         for k in DT_MS
     ]
     fitted += [
-        f"- interface of a NEURON rank: {1e6 * per_window:.0f} us a window, {1e9 * per_cell:.1f} "
-        f"ns a cell and mean-field step with its share of {EVENTS_HZ:g} input spikes a second, "
-        f"{1e6 * per_spike:.2f} us a spike; exchange {1e6 * model.exchange_s:.0f} us a window",
+        f"- interface of a NEURON rank: {1e6 * (per_window + model.record[0]):.0f} us a window, "
+        f"{1e9 * per_cell:.1f} ns a cell and mean-field step with its share of {EVENTS_HZ:g} input "
+        f"spikes a second, {1e6 * per_spike:.2f} us a spike, {1e6 * model.record[1]:.2f} us more "
+        f"on the root, which records it; exchange {1e6 * model.exchange_s:.0f} us a window",
         f"- TVB's rank: {1e6 * model.brain[0]:.0f} us a window and {1e6 * model.brain[1]:.1f} us a "
         f"step, 66 regions with noise",
     ]
