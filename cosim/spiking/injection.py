@@ -176,4 +176,7 @@ def _version() -> str:
 
 
 if __name__ == "__main__":
-    compiled(FOLDER, _version())
+    try:
+        compiled(FOLDER, _version())
+    except ConfigurationError as problem:
+        raise SystemExit(f"cosim: {problem}") from None
