@@ -63,11 +63,7 @@ def _one_line_errors(show_traceback: bool) -> Iterator[None]:
     except CosimError as error:
         if show_traceback:
             traceback.print_exc()
-        if launched_size() > 1:
-            # Another rank may have found nothing wrong and wait in MPI for this one.
-            from cosim.transport.failure import end_world
-
-            end_world(error, "reading the experiment")
+        _end_all_ranks(error)
         problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
         for problem in problems:
             typer.echo(f"cosim: {problem}", err=True)
@@ -77,7 +73,11 @@ def _one_line_errors(show_traceback: bool) -> Iterator[None]:
         raise typer.Exit(130) from None
     except (typer.Exit, typer.Abort):
         raise
+    except SystemExit as error:
+        _end_all_ranks(error)
+        raise
     except Exception as error:
+        _end_all_ranks(error)
         if show_traceback:
             raise
         notes = " ".join(getattr(error, "__notes__", []))
@@ -89,6 +89,18 @@ def _one_line_errors(show_traceback: bool) -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(1) from None
+
+
+def _end_all_ranks(error: BaseException) -> None:
+    """Under MPI say what went wrong and end the world; alone do nothing.
+
+    Another rank may have found nothing wrong, and wait for this one: while the experiment is read,
+    or while rank 0 draws the report.
+    """
+    if launched_size() > 1:
+        from cosim.transport.failure import end_world
+
+        end_world(error, "before or after the run")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,6 +1,7 @@
 """One rank: cosim's command line, whose exit status is left in a file if it comes to that.
 
 ``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, in the step from t = 30.5 ms.
+``SAVE_FAULT=KIND:RANK`` plants one into the second checkpoint, ``REPORT_FAULT=KIND`` into the report.
 """
 
 import os
@@ -40,7 +41,33 @@ def plant_in_tvb(kind, step):
     Simulator.configure = configured
 
 
+def plant_in_checkpoint(kind, rank):
+    from cosim.checkpoint_store import CheckpointStore
+
+    write, n_calls = CheckpointStore.write, 0
+
+    def written(self, *args):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 2 and this_rank() == rank:
+            strike(kind)
+        return write(self, *args)
+
+    CheckpointStore.write = written
+
+
+def plant_in_report(kind):
+    from cosim import report
+
+    report.write_report = lambda directory: strike(kind)
+
+
 def main():
+    if "SAVE_FAULT" in os.environ:
+        kind, _, rank = os.environ["SAVE_FAULT"].partition(":")
+        plant_in_checkpoint(kind, int(rank))
+    if "REPORT_FAULT" in os.environ:
+        plant_in_report(os.environ["REPORT_FAULT"])
     is_last = this_rank() == int(os.environ["PMI_SIZE"]) - 1
     if "TVB_FAULT" in os.environ and is_last:
         plant_in_tvb(os.environ["TVB_FAULT"], step=306)
