@@ -68,6 +68,7 @@ def load_circuit(
     Raises:
         ConfigurationError: If it cannot be found or built; one line with the cause.
     """
+    netpyne_specs()  # before the user's file imports it: see there
     if mechanisms is not None:
         load_mechanisms(base / mechanisms)
     if isinstance(reference, Path):

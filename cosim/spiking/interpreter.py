@@ -1,6 +1,8 @@
 """NEURON and NetPyNE, loaded in the right way: the only file that imports either."""
 
+import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,10 +32,30 @@ def neuron_rxd() -> Any:
     return rxd
 
 
+@contextlib.contextmanager
+def _pictures_kept() -> Iterator[None]:
+    """While NetPyNE is imported, which turns matplotlib's pictures off where it sees no display.
+
+    A notebook on a server has none either, and would show no figure from then on.
+    """
+    if "netpyne" in sys.modules or os.environ.get("DISPLAY"):
+        yield
+        return
+    before = os.environ.get("DISPLAY")
+    # It looks at this variable alone, and nothing opens a window while modules are imported.
+    os.environ["DISPLAY"] = ":none"
+    try:
+        yield
+    finally:
+        del os.environ["DISPLAY"]
+        if before is not None:
+            os.environ["DISPLAY"] = before
+
+
 def netpyne_sim() -> Any:
     """NetPyNE's module that holds the network and runs it."""
     neuron_hoc()
-    with quiet():
+    with quiet(), _pictures_kept():
         from netpyne import sim
     return sim
 
@@ -41,7 +63,7 @@ def netpyne_sim() -> Any:
 def netpyne_specs() -> Any:
     """NetPyNE's module of NetParams and SimConfig."""
     neuron_hoc()
-    with quiet():
+    with quiet(), _pictures_kept():
         from netpyne import specs
     return specs
 
@@ -53,7 +75,7 @@ def field_electrode(positions_um: Any) -> Any:
         positions_um: Sites, shape ``(n_sites, 3)``, um.
     """
     neuron_hoc()
-    with quiet():
+    with quiet(), _pictures_kept():
         from netpyne.support.recxelectrode import RecXElectrode
     return RecXElectrode(np.array(positions_um, dtype=np.float64).T)
 
@@ -61,7 +83,7 @@ def field_electrode(positions_um: Any) -> Any:
 def neuroml_reader() -> Any:
     """NetPyNE's reader of NeuroML 2, a class; None where the packages it needs are missing."""
     neuron_hoc()
-    with quiet():
+    with quiet(), _pictures_kept():
         from netpyne.conversion import neuromlFormat
     return getattr(neuromlFormat, "NetPyNEBuilder", None)
 

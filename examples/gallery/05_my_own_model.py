@@ -20,7 +20,7 @@ OUTPUT = Path(os.environ.get("GALLERY_OUTPUT", "."))
 
 
 # %%
-def two_layers(cells: int = 40, weight_uS: float = 0.008) -> specs.NetParams:
+def two_layers(cells: int = 40, weight_uS: float = 0.008) -> object:
     """A lower layer that drives an upper one.
 
     Args:
