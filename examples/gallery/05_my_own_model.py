@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from netpyne import specs
 
 import cosim
 
