@@ -26,6 +26,8 @@ def two_layers(cells: int = 40, weight_uS: float = 0.008) -> object:
         cells: Cells of each layer.
         weight_uS: Weight from the lower to the upper layer, uS.
     """
+    from netpyne import specs  # here: imported at the top, it turns a notebook's pictures off
+
     net = specs.NetParams()
     soma = {"geom": {"L": 18.8, "diam": 18.8, "Ra": 123.0}, "mechs": {"hh": {}}}
     net.cellParams["HH"] = {"secs": {"soma": soma}}
