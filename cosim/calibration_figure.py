@@ -73,6 +73,7 @@ def _curve(axis: Any, region: str, curves: Curves) -> None:
         float(np.interp(1.0, curves.source_factor, current)), color="0.8", lw=0.8, zorder=0
     )
     axis.set_xlabel("coupling current, nA")
+    axis.locator_params(axis="x", nbins=4)  # weakly driven regions have long numbers
     axis.set_ylabel("rate, Hz")
     axis.set_title(region)
     axis.set_ylim(bottom=0)

@@ -105,6 +105,15 @@ def test_a_circuit_that_sustains_itself_is_refused_with_its_factor(balanced):
     assert caught.value.sweeps[0].rates_hz.max() > 6.58
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_default_circuit_is_refused_with_a_factor_that_was_tried(balanced):
+    """160 cells, 3 s a point: at .35 it ignites now and then, and half of it can be calibrated."""
+    overrides = ["seed=7", "brain.dt_ms=0.5", "circuits.0.parameters={order: 100}", DEMO_INPUTS]
+    with pytest.raises(NotCalibratableError, match=r"recurrent_excitation: 0\.175.*tried: off by"):
+        calibrator(balanced, *overrides, seconds=3.0).run()
+
+
 def test_an_unreachable_target_is_said_in_one_line_and_drawn(balanced):
     """With I_o .9 nA the mean field rests beyond the cells' depolarisation block."""
     arguments = ["calibrate", str(balanced), "--set", "brain.parameters.I_o=0.9"]
