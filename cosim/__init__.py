@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cosim.config import (
         Brain,
+        Checkpointing,
         Circuit,
         Experiment,
         Input,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Brain": "config",
+    "Checkpointing": "config",
     "Circuit": "config",
     "Experiment": "config",
     "Input": "config",
@@ -43,6 +45,7 @@ _HOME = {
 
 __all__ = [
     "Brain",
+    "Checkpointing",
     "Circuit",
     "CosimError",
     "Experiment",
