@@ -1,7 +1,8 @@
 """One rank: cosim's command line, whose exit status is left in a file if it comes to that.
 
 ``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, in the step from t = 30.5 ms.
-``SAVE_FAULT=KIND:RANK`` plants one into the second checkpoint, ``REPORT_FAULT=KIND`` into the report.
+``SAVE_FAULT=KIND:RANK`` plants one into the second checkpoint, ``REPORT_FAULT=KIND`` into the
+report.
 """
 
 import os
