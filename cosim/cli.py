@@ -30,6 +30,9 @@ _Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Replace a key, e.g. brain.parameters.G=0.3."),
 ]
+_Fitted = Annotated[
+    Path | None, typer.Option("--fitted", metavar="FIT", help="Take the brain of this fit.nc.")
+]
 _File = Annotated[Path, typer.Argument(metavar="FILE", help="Experiment file (YAML).")]
 _Traceback = Annotated[
     bool, typer.Option("--traceback", help="On failure show where it came from.")
@@ -122,9 +125,7 @@ def run(
         typer.Option("--output", "-o", help="Folder for results [results/NAME_OF_FILE]."),
     ] = None,
     set_: _Set = None,
-    fitted: Annotated[
-        Path | None, typer.Option("--fitted", help="Run in the brain of this fit.nc.")
-    ] = None,
+    fitted: _Fitted = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the results in that folder.")
     ] = False,
@@ -143,10 +144,9 @@ def run(
     with _one_line_errors(show_traceback):
         if not timeout > 0:
             raise ConfigurationError(f"--timeout = {timeout:g}: must be above 0 s.")
-        of_a_fit = [] if fitted is None else [f"brain.fitted={json.dumps(str(fitted.resolve()))}"]
         from cosim.experiment_file import load
 
-        changes = [*(set_ or ()), *of_a_fit]
+        changes = _changes(set_, fitted)
         if resume is not None:
             directory = _resumed_folder(resume, output, overwrite)
             experiment = _resumed_experiment(file, resume, changes)
@@ -184,6 +184,12 @@ def _resumed_folder(resume: Path, output: Path | None, overwrite: bool) -> Path:
         other = "--overwrite" if overwrite else f"--output {output}"
         raise ConfigurationError(f"--resume {resume} goes on in that folder; leave {other} out.")
     return resume
+
+
+def _changes(set_: list[str] | None, fitted: Path | None) -> list[str]:
+    """What the command line replaces in the experiment file."""
+    of_a_fit = [] if fitted is None else [f"brain.fitted={json.dumps(str(fitted.resolve()))}"]
+    return [*(set_ or ()), *of_a_fit]
 
 
 def _resumed_experiment(file: Path | None, resume: Path, changes: list[str]) -> "Experiment":
@@ -229,14 +235,15 @@ def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) ->
 
 
 @app.command()
-def check(file: _File, set_: _Set = None, show_traceback: _Traceback = False) -> None:
+def check(
+    file: _File, set_: _Set = None, fitted: _Fitted = None, show_traceback: _Traceback = False
+) -> None:
     """Find every mistake of an experiment file; nothing is simulated."""
     with _one_line_errors(show_traceback):
         from cosim.experiment_file import load
         from cosim.plan import plan, resolved_summary
 
-        experiment = load(file, set_ or ())
-        planned = plan(experiment)
+        planned = plan(load(file, _changes(set_, fitted)))
         for key, value in resolved_summary(planned).items():
             typer.echo(f"{key}: {value}")
         for line in planned.notices:

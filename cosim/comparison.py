@@ -147,7 +147,9 @@ def _places(a: Run, b: Run, base: Path) -> tuple[Places, list[str]]:
     notes = []
     if replaced:
         try:
-            weights = connectome_of(Brain.model_validate(a.brain), base).weights
+            weights = a.weights
+            if weights is None:  # a run of an earlier version
+                weights = connectome_of(Brain.model_validate(a.brain), base).weights
             felt = weights[np.ix_(others, replaced)].sum(axis=1)
             strongest = np.argsort(-felt, kind="stable")[:_N_NEIGHBOURS]
             neighbours = [others[i] for i in strongest if felt[i] > 0]

@@ -57,6 +57,7 @@ class Run:
         bold: BOLD, if it was recorded.
         monitors: Sampling period of every monitor, ms.
         brain: The brain of its experiment, as plain data.
+        weights: Of its connectome, ``[target, source]``; None where the run kept none.
     """
 
     folder: Path
@@ -68,6 +69,7 @@ class Run:
     bold: Series | None
     monitors: Mapping[str, float]
     brain: Mapping[str, Any]
+    weights: NDArray[np.float64] | None = None
 
 
 def read_run(folder: Path) -> Run:
@@ -103,6 +105,7 @@ def read_run(folder: Path) -> Run:
             None if bold is None else _read(result.mean_field[bold], bold),
             monitors,
             facts.get("experiment", {}).get("brain", {}),
+            np.array(result.connectome["weight"]) if "weight" in result.connectome else None,
         )
 
 

@@ -66,6 +66,11 @@ def read_fitted(name: str, base: Path) -> FittedBrain:
     Raises:
         ConfigurationError: If it is none, of an unknown version, or holds what TVB cannot run.
     """
+    if not (base / name).is_file():
+        raise ConfigurationError(
+            f"brain.fitted = {name!r}: there is no file {base / name}; give the fit.nc that cosim "
+            f"fit wrote, relative to the experiment file."
+        )
     try:
         with xr.open_dataset(base / name, engine="h5netcdf") as file:
             return _fitted_brain(name, file.load())

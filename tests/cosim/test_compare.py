@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cosim.cli import app
 from cosim.compare import compare
 from cosim.connectivity import connectivity_dynamics, lower
+from cosim.connectome_file import connectome_dataset, write_connectome
 from cosim.errors import ConfigurationError, ResultsError
 from cosim.meanfield.connectome import load_connectome
 from cosim.measures import combine
@@ -234,6 +235,22 @@ def test_neighbours_are_those_that_feel_the_replaced_region_most(tmp_path):
     expected = {connectome.regions[i] for i in np.argsort(felt)[-5:]}
     assert set(found.neighbours) == expected
     assert "rPCUN" not in found.neighbours
+
+
+def test_neighbours_are_those_of_the_connectome_that_the_run_kept(tmp_path):
+    connectome = load_connectome("hagmann66", "none", 3.0, Path())
+    region = connectome.index("rPCUN")
+    values = noise(2, 40, n_regions=66)
+    for name, replaced in (("A", ()), ("B", ("rPCUN",))):
+        folder = write_run(
+            tmp_path / name, values, regions=connectome.regions, replaced=replaced,
+            brain={"fitted": "elsewhere/fit.nc"},
+        )  # fmt: skip
+        write_connectome(folder, connectome_dataset(connectome, 0.1))
+    found = compare(tmp_path / "A", [tmp_path / "B"], skip_ms=0.0)[0]
+    strongest = np.argsort(-connectome.weights[:, region], kind="stable")[:5]
+    assert found.neighbours == tuple(connectome.regions[i] for i in strongest)
+    assert not [line for line in found.notes if "neighbours" in line]
 
 
 def test_connectome_that_is_gone_costs_the_neighbours_only(tmp_path):
