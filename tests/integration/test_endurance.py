@@ -15,7 +15,8 @@ DATA = Path(__file__).parent / "data"
 
 @pytest.mark.slow
 def test_ten_minutes_hold_the_memory_of_the_first(tmp_path):
-    """60,000 windows, 30 checkpoints, spikes, traces, monitors: less than 20 MB after a minute."""
+    """60,000 windows, 30 checkpoints, spikes, traces, monitors: its own memory grows by less
+    than 20 MB after the first."""
     command = [sys.executable, DATA / "resident.py", DATA / "long.yaml", tmp_path / "out", "600"]
     done = subprocess.run(
         [str(part) for part in command],

@@ -129,7 +129,8 @@ LIBRARY = {
 def test_every_circuit_of_the_library(tmp_path, name):
     """Four times killed, 60 ms long, from the file of the circuit's example or a small one."""
     if name == "basal_ganglia":
-        example = Path(cosim.__file__).parents[1] / "examples" / "basal_ganglia_in_the_brain.yaml"
+        folder = Path(cosim.__file__).parents[1] / "examples" / "deep_brain_stimulation"
+        example = folder / "basal_ganglia_in_the_brain.yaml"
         experiment = cosim.load(example, ["duration_ms=60.0"])
         document = experiment.resolved()
     else:

@@ -2,11 +2,11 @@
 
     resident.py FILE FOLDER SECONDS
 
-JSON: pairs of simulated time, s, and resident memory, 10^6 bytes, ten times a simulated minute.
+JSON: pairs of simulated time, s, and memory of its own, 10^6 bytes, ten times a simulated minute.
 """
 
 import json
-import os
+import re
 import sys
 from pathlib import Path
 
@@ -18,8 +18,9 @@ EVERY_MS = 6000.0
 
 
 def resident_mb():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    """What the process itself holds; pages of libraries come and go with the machine's needs."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"RssAnon:\s*(\d+) kB", status)[1]) * 1024 / 1e6
 
 
 def main():
