@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from cosim.config import Experiment
 from cosim.plan import Plan
 from cosim.provenance import versions
+from cosim.spiking.mechanisms import content_key
 
 # Differences that are told; the others are counted.
 _TOLD = 3
@@ -25,20 +27,27 @@ def identity(planned: Plan, n_ranks: int) -> dict[str, Any]:
     Returns:
         Plain data.
     """
-    experiment = planned.experiment.resolved()
-    # How often it is saved does not change a run.
-    experiment.pop("checkpoint", None)
     found = versions()
     # The last digit of Python's version does not change a number.
     found["python"] = found["python"].rpartition(".")[0]
     return {
-        "experiment": experiment,
+        "experiment": stated(planned.experiment.resolved()),
         "ranks": n_ranks,
         "engine": planned.brain.engine.name,
         "versions": found,
         "code of cosim": _code(),
         "connectome": _brain(planned),
+        "files": _circuit_files(planned.experiment),
     }
+
+
+def stated(experiment: Mapping[str, Any]) -> dict[str, Any]:
+    """What an experiment says of its results: how often it is saved does not change them.
+
+    Args:
+        experiment: Resolved, as plain data.
+    """
+    return {key: value for key, value in experiment.items() if key != "checkpoint"}
 
 
 def differences(now: Mapping[str, Any], then: Mapping[str, Any]) -> str:
@@ -83,6 +92,24 @@ def _code() -> str:
         digest.update(str(path.relative_to(package)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _circuit_files(experiment: Experiment) -> dict[str, str]:
+    """Of the files that circuits are made of.
+
+    An equation of a mechanism or the rate of a reaction may be another one while the network at
+    t = 0 is the same.
+    """
+    found = {}
+    for circuit in experiment.circuits:
+        if isinstance(circuit.circuit, str) and "." in circuit.circuit:
+            name = circuit.circuit.partition(":")[0]
+            path = experiment.base / name
+            if path.is_file():  # else a registered name that has a dot
+                found[name] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        if circuit.mechanisms is not None:
+            found[circuit.mechanisms] = content_key(experiment.base / circuit.mechanisms)
+    return found
 
 
 def _brain(planned: Plan) -> str:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cosim.checkpoint_identity import differences, identity
+from cosim.checkpoint_identity import differences, identity, stated
 from cosim.checkpoint_store import CHECKPOINTS_FOLDER, Checkpoint, CheckpointStore
 from cosim.config import Experiment
 from cosim.errors import ConfigurationError
@@ -34,11 +34,35 @@ def is_finished(directory: Path) -> bool:
     Args:
         directory: Folder of the run.
     """
+    return "wall_s" in _provenance(directory)
+
+
+def same_finished(directory: Path, planned: Plan) -> None:
+    """Make sure that a run which reached its end is the one that would be resumed.
+
+    Args:
+        directory: Its folder.
+        planned: What would go on.
+
+    Raises:
+        ConfigurationError: If it is another experiment, with what differs.
+    """
+    then = _provenance(directory).get("experiment") or {}
+    now = planned.experiment.resolved()
+    problem = differences({"experiment": stated(now)}, {"experiment": stated(then)})
+    if problem:
+        raise ConfigurationError(
+            f"{directory} holds the results of another experiment, which reached its end: "
+            f"{problem}. Start this one in another folder, without --resume."
+        )
+
+
+def _provenance(directory: Path) -> dict[str, Any]:
     try:
         facts = json.loads((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(facts, dict) and "wall_s" in facts
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def newest(directory: Path) -> Checkpoint:
@@ -52,6 +76,10 @@ def newest(directory: Path) -> Checkpoint:
         ResultsError: If all are damaged.
     """
     found = CheckpointStore(directory, 1).newest()
+    if found is None and is_finished(directory):
+        raise ConfigurationError(
+            f"{directory} holds a run that reached its end; nothing of it is left to resume."
+        )
     if found is None:
         raise ConfigurationError(
             f"{directory / CHECKPOINTS_FOLDER} holds no checkpoint; runs write them with "

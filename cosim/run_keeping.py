@@ -12,7 +12,7 @@ from cosim.config import Checkpointing, Experiment
 from cosim.errors import ConfigurationError
 from cosim.plan import Plan
 from cosim.recorder import SEGMENTS_FOLDER, Recorder, remove_segments
-from cosim.resuming import facts_of, is_finished, newest, same_run
+from cosim.resuming import facts_of, is_finished, newest, same_finished, same_run
 from cosim.saved_state import State
 from cosim.stop_signal import StopSignal
 from cosim.stopwatch import Stopwatch
@@ -70,7 +70,9 @@ class RunKeeping:
                 f"started; leave mpirun out."
             )
         self._store = CheckpointStore(directory, self._settings.keep)
-        if resume and not self._is_finished:
+        if self._is_finished:
+            same_finished(directory, planned)
+        elif resume:
             self._resumed = newest(directory)
             same_run(self._resumed, planned, n_ranks)
         self._facts = facts_of(experiment, planned, n_ranks)
@@ -152,12 +154,15 @@ class RunKeeping:
 def finished(directory: Path, keeping: RunKeeping) -> bool:
     """Whether a run to be resumed was at its end; then what a kill there left over is removed.
 
+    It is told, so that nobody takes the results for new ones.
+
     Args:
         directory: Folder of the run.
         keeping: Its checkpoints.
     """
     if not keeping.is_finished:
         return False
+    _say(f"{directory} holds this run already, up to its end; nothing is simulated.")
     keeping.remove()
     for writer in (directory / SEGMENTS_FOLDER).glob("*/"):
         remove_segments(writer)

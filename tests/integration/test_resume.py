@@ -278,6 +278,20 @@ def test_how_often_a_run_is_saved_may_change(tmp_path, die_at):
     assert result.provenance["checkpoints"]["written"] == 5
 
 
+def test_a_finished_run_is_not_taken_for_another_experiment(tmp_path, capfd):
+    """Whoever lengthens a run that has ended is told so, not given the results of the old one."""
+    cosim.run(validate(brain_alone()), tmp_path)
+    with pytest.raises(ConfigurationError, match=r"duration_ms = 2000.0, was 1000.0"):
+        cosim.run(validate(brain_alone(duration_ms=2000.0)), tmp_path, resume=True)
+    capfd.readouterr()
+    assert cosim.run(validate(brain_alone(checkpoint={})), tmp_path, resume=True).complete
+    (line,) = capfd.readouterr().err.splitlines()
+    assert "up to its end; nothing is simulated" in line
+    ran = CliRunner().invoke(app, ["run", "--resume", str(tmp_path)])
+    assert ran.exit_code == 2
+    assert "reached its end" in ran.stderr
+
+
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="holds no checkpoint"):
         cosim.run(validate(brain_alone()), tmp_path, resume=True)
@@ -294,6 +308,22 @@ def test_a_new_run_is_not_mixed_up_with_checkpoints(tmp_path, die_at):
         cosim.run(validate(brain_alone()), tmp_path)
     result = cosim.run(validate(brain_alone()), tmp_path, overwrite=True)
     assert result.provenance["resumed"] == []
+
+
+def test_a_circuit_file_that_says_something_else_is_refused(tmp_path, die_at, monkeypatch):
+    """The rate of a reaction, say, shows nowhere in the network at t = 0."""
+    file = tmp_path / "changes.py"
+    file.write_text((DATA / "changes.py").read_text())
+    monkeypatch.setenv("COSIM_TEST_WEIGHT", "0.01")
+    circuit = {"circuit": "changes.py:network", "regions": ["rPCUN"]}
+    document = {"duration_ms": 20.0, "circuits": [circuit], "checkpoint": {"every_ms": 5.0}}
+    die_at(10.0)
+    with pytest.raises(Died):
+        cosim.run(validate(document, tmp_path), tmp_path / "run")
+    die_at(None)
+    file.write_text(file.read_text() + "\nRATE = 2.0\n")
+    with pytest.raises(ConfigurationError, match=r"files\.changes\.py = [0-9a-f]{16}, was "):
+        cosim.run(validate(document, tmp_path), tmp_path / "run", resume=True)
 
 
 def test_segments_that_are_gone_are_missed(tmp_path, die_at):
