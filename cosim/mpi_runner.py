@@ -139,7 +139,8 @@ def _run(
         if writer is not None:
             recorder.complete()
         recorders.clear()
-        world.barrier()  # so that the seconds of every rank reach the end of the last one
+        # So that the seconds of every rank reach the end of the last one.
+        world.barrier(idle=side is None)
         record = {
             "rank": world.layout.rank,
             "side": world.layout.side,

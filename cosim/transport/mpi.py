@@ -1,6 +1,7 @@
 """Packets between the two sides of an MPI world. The only file that imports mpi4py."""
 
 import json
+import math
 import os
 import time
 from typing import Any, NoReturn
@@ -252,9 +253,14 @@ class MpiWorld:
         told: dict[str, Any] = json.loads(shared.tobytes())
         return told
 
-    def barrier(self) -> None:
-        """Wait until every rank is here."""
-        _wait(self.comm.Ibarrier(), self._timeout_s, "End of the run")
+    def barrier(self, idle: bool = False) -> None:
+        """Wait until every rank is here.
+
+        Args:
+            idle: Whether this rank has nothing to do in the run, and waits for all of it.
+        """
+        limit_s = math.inf if idle else self._timeout_s
+        _wait(self.comm.Ibarrier(), limit_s, "End of the run")
 
 
 def whole_world(timeout_s: float) -> MpiGroup:
