@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -130,7 +131,7 @@ def draw_heat(
     duration_ms: float,
     most_labels: int = 45,
 ) -> None:
-    """One row per region, colour for the value, replaced regions' labels in colour.
+    """One row per region, colour for the value, grey where unknown; replaced ones in colour.
 
     Args:
         axes: Where to draw.
@@ -145,11 +146,13 @@ def draw_heat(
     times_ms, values = block_mean(times_ms, RATE_POINTS), block_mean(values, RATE_POINTS)
     half_ms = (times_ms[-1] - times_ms[0]) / max(len(times_ms) - 1, 1) / 2
     edges_ms = (times_ms[0] - half_ms, times_ms[-1] + half_ms) if half_ms else (0.0, duration_ms)
-    low, high = np.percentile(values, (0.5, 99.5))
+    # Of a replaced region a variable that its circuit does not provide is not a number.
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, (0.5, 99.5)) if known.size else (0.0, 1.0)
     image = axes.imshow(
         values.T,
         aspect="auto",
-        cmap="viridis",
+        cmap=mpl.colormaps["viridis"].with_extremes(bad=GREY),
         vmin=low,
         vmax=max(high, low + 1e-12),
         extent=(*edges_ms, len(names) - 0.5, -0.5),

@@ -38,6 +38,8 @@ def series_panel(findings: Findings) -> Panel:
             " Of replaced regions, in colour, the rates are those of the circuit's spikes, with "
             "the shot noise of a finite number of cells, and the gating is what these rates drive."
         )
+    if any(np.isnan(one.values).any() for one in findings.series):
+        caption += " Grey rows: the circuit does not provide the variable."
     return Panel(name, title, caption, tuple(pictures))
 
 

@@ -20,6 +20,10 @@ def _make_tvb_folders() -> None:
         _make_below(home)
     except OSError:
         home = Path(tempfile.gettempdir()) / f"tvb-{os.getuid()}"
+        home.mkdir(mode=0o700, exist_ok=True)
+        # Everybody may write there: a folder, or a link, that another user made is not trusted.
+        if home.lstat().st_uid != os.getuid():
+            home = Path(tempfile.mkdtemp(prefix="tvb-"))
         _make_below(home)
         os.environ["TVB_USER_HOME"] = str(home)
 

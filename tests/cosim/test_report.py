@@ -14,6 +14,7 @@ from cosim import report_figures
 from cosim.errors import ResultsError
 from cosim.recorder import FolderSink, Recorder
 from cosim.report import write_report
+from cosim.report_courses import draw_heat
 from cosim.report_findings import Findings
 from cosim.results import RunResult
 from cosim.signals import PacketLayout, SignalLayout
@@ -218,6 +219,20 @@ def test_constant_region_has_no_correlation():
     assert np.isnan(matrix[1]).all()
     assert np.isnan(matrix[:, 1]).all()
     assert np.isfinite(matrix[np.ix_([0, 2], [0, 2])]).all()
+
+
+def test_a_region_without_a_variable_leaves_the_colours_of_the_others():
+    """What a circuit does not provide is NaN; the scale is that of what is known."""
+    values = np.random.default_rng(0).uniform(2.0, 4.0, (300, 6))
+    values[:, 2] = np.nan
+    with report_figures.style():
+        figure, axes = report_figures.new_tile(4.9, 3.0)
+        names = tuple("abcdef")
+        draw_heat(axes, np.arange(300.0), values, names, ("c",), "R_e [Hz]", 300.0, 6)
+        report_figures.png(figure)
+    low, high = axes.images[0].get_clim()
+    assert 2.0 < low < 2.1
+    assert 3.9 < high < 4.0
 
 
 @pytest.mark.parametrize("n_rows", [1, 7, 10, 11, 25])

@@ -184,6 +184,13 @@ def test_a_job_that_was_cancelled_stays_away_and_goes_on_when_submitted_again(
     status, out = interrupted(job)
     assert status == 75, out
     assert not [line for line in job.asked if line.startswith("scontrol")]
+    # Another experiment in the same folder is refused, not ignored.
+    text = long_experiment.read_text()
+    long_experiment.write_text(text.replace("duration_ms: 4000.0", "duration_ms: 3000.0"))
+    status, out = ended(job.start())
+    assert status == 2
+    assert "duration_ms = 3000.0, was 4000.0" in out
+    long_experiment.write_text(text)
     status, out = ended(job.start())
     assert status == 0, out
     assert same_as_without_interruption(job, long_experiment)

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 from cosim.meanfield import _make_tvb_folders
 
@@ -24,3 +25,18 @@ def test_a_home_in_which_nothing_can_be_made_is_replaced(tmp_path, monkeypatch):
     _make_tvb_folders()
     assert os.environ["TVB_USER_HOME"] == str(tmp_path / f"tvb-{os.getuid()}")
     assert (tmp_path / f"tvb-{os.getuid()}" / ".tvb-temp" / "logs").is_dir()
+
+
+def test_a_place_that_somebody_else_made_is_not_used(tmp_path, monkeypatch):
+    """Everybody may write to the folder for temporary files; uid 12345 has made nothing there."""
+    monkeypatch.setenv("TVB_USER_HOME", str(tmp_path / "file"))
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "tvb-12345").mkdir()
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    _make_tvb_folders()
+    home = Path(os.environ["TVB_USER_HOME"])
+    assert home.parent == tmp_path
+    assert home.name not in ("tvb-12345", "file")
+    assert (home / ".tvb-temp" / "logs").is_dir()
+    assert not list((tmp_path / "tvb-12345").iterdir())
