@@ -251,7 +251,8 @@ def test_results_have_them_in_memory_and_in_the_folder(tmp_path):
 def test_a_run_that_records_nothing_writes_no_such_file(tmp_path):
     result = cosim.run(experiment("balanced_ei"), tmp_path / "run", quiet=True)
     assert not list(result.traces) + list(result.lfp) + list(result.concentrations)
-    assert {p.name for p in (tmp_path / "run").glob("*.nc")} == {"mean_field.nc", "exchange.nc"}
+    found = {p.name for p in (tmp_path / "run").glob("*.nc")}
+    assert found == {"mean_field.nc", "exchange.nc", "connectome.nc"}
 
 
 TRACE, CONCENTRATION = {"population": "E"}, {"population": "E", "species": "ca", "region": "cyt"}
