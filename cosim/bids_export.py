@@ -32,7 +32,8 @@ Nothing here was measured: a whole-brain mean field (The Virtual Brain) with spi
 (NetPyNE, NEURON) in place of some regions. One folder per subject; `func/` holds BOLD,
 `timeseries/` the other monitors. A column is a region, a row a sample, at the sampling frequency
 and start of the JSON file beside it; `n/a` is a variable that a circuit does not provide.
-`code/sub-LABEL_experiment.json` is the experiment; `cosim run` takes it as it is.
+`code/sub-LABEL_experiment.json` is the experiment; `cosim run` takes it where the files that it
+names, if any, lie beside it.
 
 BIDS has no file type for regional time series yet. The names follow BEP012 (`_timeseries.tsv`) and
 BEP034 (computational models), and `.bidsignore` keeps validators from asking for a type. Of what

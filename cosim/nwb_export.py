@@ -149,6 +149,14 @@ class _Writer:
         seconds = folder.stat().st_mtime if folder is not None else 0.0
         return datetime.fromtimestamp(seconds).astimezone()
 
+    @property
+    def _spikes_end_ms(self) -> float:
+        """Up to when spikes are known, ms; of a run that did not end they stop before the brain."""
+        if self._result.complete:
+            return self._result.duration_ms
+        last = [s.times_ms[-1] for s in self._result.spikes.values() if s.times_ms.size]
+        return float(max(last, default=self._result.duration_ms))
+
     def _add_units(self) -> None:
         """One row per cell, silent ones included, population after population."""
         times, counts, index, labels, gids = [], [], [], [], []
@@ -162,8 +170,8 @@ class _Writer:
                 gids.append(self._first_gids[label] + np.arange(spikes.n_cells))
         n_cells = len(labels)
         spike_times = self._column("spike_times", "Spike times, s.", np.concatenate(times))
-        observed = np.tile([0.0, self._result.duration_ms / 1000.0], (n_cells, 1))
-        intervals = self._column("obs_intervals", "The whole run, s.", observed)
+        observed = np.tile([0.0, self._spikes_end_ms / 1000.0], (n_cells, 1))
+        intervals = self._column("obs_intervals", "While spikes are known, s.", observed)
         columns = [
             spike_times,
             self._index("spike_times_index", spike_times, np.cumsum(np.concatenate(counts))),
@@ -185,6 +193,11 @@ class _Writer:
 
     def _add_rates(self, bin_ms: float) -> None:
         rates = self._result.rates(bin_ms)
+        if not self._result.complete:
+            # What follows is not silence.
+            ends_ms = np.arange(1, len(rates) + 1) * bin_ms
+            ends_ms = np.minimum(ends_ms, self._result.duration_ms)
+            rates = rates[ends_ms <= self._spikes_end_ms]
         module = self._file.create_processing_module(
             "rates", f"Spikes per cell and second in bins of {bin_ms:g} ms."
         )

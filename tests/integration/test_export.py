@@ -233,19 +233,25 @@ def test_mistakes_are_told_in_one_line(folder, tmp_path, monkeypatch):
 
 
 def test_an_unfinished_run_is_exported_and_says_so(tmp_path, folder):
-    """A killed run keeps segments; here they are those of the whole run, written anew."""
+    """The brain was flushed up to 50 ms, spikes up to 2: after that they are unknown, not none."""
     from cosim.recorder import FolderSink, Recorder
 
     unfinished = Path(tmp_path) / "unfinished"
     recorder = Recorder(FolderSink(unfinished, "all"))
     recorder.declare_population("V1.E", 2)
     recorder.add_spikes("V1.E", [2.0, 1.0], [1, 1])
+    recorder.declare_series("temporal_average", ["S_e"], ["V1"], 1.0)
+    recorder.add_series("temporal_average", np.arange(1.0, 51.0), np.ones((50, 1, 1)))
     recorder.flush()
-    done = call("export", unfinished, "--nwb", tmp_path / "u.nwb")
+    done = call("export", unfinished, "--nwb", tmp_path / "u.nwb", "--bin-ms", 1.0)
     assert done.exit_code == 0, done.stderr
     assert "did not reach its end" in done.stdout
     with pynwb.NWBHDF5IO(str(tmp_path / "u.nwb"), "r") as io:
-        rows = io.read().units.to_dataframe()
+        file = io.read()
+        assert len(file.processing["mean_field"]["temporal_average_S_e"].data) == 50
+        assert len(file.processing["rates"]["population_rates"].data) == 2
+        rows = file.units.to_dataframe()
+        assert [one.tolist() for one in rows.obs_intervals] == [[[0.0, 0.002]]] * 2
         assert [list(times) for times in rows.spike_times] == [[], [0.001, 0.002]]
         assert list(rows.region) == ["V1", "V1"]
     assert pynwb.validate(path=str(tmp_path / "u.nwb")) == []
