@@ -4,7 +4,7 @@ import json
 import os
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,7 +61,8 @@ def _one_line_errors(show_traceback: bool) -> Iterator[None]:
             from cosim.transport.mpi import sleep_until_all_are_here
 
             # A launcher that sees one rank end like this kills those that are still about to.
-            sleep_until_all_are_here(_END_S)
+            with suppress(CosimError):  # saved it is, whether or not the others come
+                sleep_until_all_are_here(_END_S)
         raise typer.Exit(os.EX_TEMPFAIL) from None
     except CosimError as error:
         if show_traceback:

@@ -22,6 +22,7 @@ import cosim
 from cosim.connectivity import functional_connectivity
 from cosim.errors import ResultsError
 from cosim.plan_brain import plan_brain
+from cosim.provenance import files_of
 from cosim.time_blocks import over_pairs
 from cosim.transport.launcher import launched_rank
 
@@ -86,7 +87,8 @@ def run(of: cosim.Experiment, folder: Path) -> cosim.RunResult:
     """The run in that folder, made unless it is there."""
     try:
         found = cosim.RunResult.open(folder)
-        if found.complete and found.provenance.get("experiment") == of.resolved():
+        made_of = found.provenance.get("experiment"), found.provenance.get("files")
+        if found.complete and made_of == (of.resolved(), files_of(of)):  # not another fit.nc
             return found
     except ResultsError:
         pass
