@@ -11,7 +11,8 @@ from cosim.reproduction import reproduction
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 WITHOUT_A_FIT = [
-    "deep_brain_stimulation/basal_ganglia_in_the_brain", "cortico_thalamic", "replace_one_region", "wong_wang_region",
+    "deep_brain_stimulation/basal_ganglia_in_the_brain",
+    "cortico_thalamic", "replace_one_region", "wong_wang_region",
 ]  # fmt: skip
 
 
