@@ -159,12 +159,11 @@ def test_failure_while_netpyne_builds_ends_all(fail, assert_all_ranks_failed):
 
 
 def test_circuit_file_missing_on_one_rank_ends_all(launch, tmp_path, assert_all_ranks_failed):
-    def rank(file):
-        circuit = f"circuits.0.circuit={file}:network"
-        options = ["-o", "out", "-q", "--no-report", "--set", circuit]
+    def rank(circuit):
+        options = ["-o", "out", "-q", "--no-report", "--set", f"circuits.0.circuit={circuit}"]
         return ["-n", 1, sys.executable, RANK, "run", SMALL, *options]
 
-    done = launch(None, MPIEXEC, *rank(DATA / "coincident.py"), ":", *rank("nowhere.py"))
+    done = launch(None, MPIEXEC, *rank("balanced_ei"), ":", *rank("nowhere.py:network"))
     assert_all_ranks_failed(done)
     (line,) = done.said
     assert re.match(r"cosim: rank 1 of 2, TVB, before the first window: .*there is no file", line)
@@ -214,14 +213,14 @@ def test_nan_in_the_mean_field_ends_all_and_keeps_what_came_before(
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        # At rest R_e is 3.1 Hz and R_i 3.9 Hz; the dozen cells of E fire at 10 to 20 Hz, and
-        # not at all without input.
+        # Regions fire at 3 to 8 Hz, which is refused beforehand only where the run starts at rest.
+        # The dozen cells of E fire at 10 to 20 Hz, and not at all without input.
         (
-            ["limits.rate_hz=2.0", "circuits.0.inputs=[]"],
+            ["limits.rate_hz=2.0", "circuits.0.inputs=[]", "brain.initial={S_e: 0.2, S_i: 0.05}"],
             r"rank 1 of 2, TVB, window 99 \(from t = 99 ms\): R_\w of region '\w+'",
         ),
         (
-            ["limits.rate_hz=7.0"],
+            ["limits.rate_hz=9.0"],
             r"rank 0 of 2, NEURON, window 99 \(from t = 99 ms\): Population 'rPCUN\.E'",
         ),
     ],
