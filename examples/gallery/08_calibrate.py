@@ -40,7 +40,7 @@ circuits:
 # %%
 (FOLDER / "experiment.yaml").write_text(EXPERIMENT)
 target = FOLDER / "experiment.calibrated.yaml"
-settings = Settings(0.5, 2.0, tolerance=0.15, seconds=0.5 if SHORT else 2.0)
+settings = Settings(0.5, 2.0, tolerance=0.15, seconds=1.0 if SHORT else 2.0)
 for line in calibrate_file(FOLDER / "experiment.yaml", (), target, settings, 0.0, 300.0):
     print(line)
 
