@@ -1,18 +1,15 @@
 """The command line: run, check, calibrate, fit, circuits, report, compare, export."""
 
 import json
-import os
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cosim import __version__
-from cosim.errors import ConfigurationError, CosimError, SuspendedError
-from cosim.transport.launcher import TRACEBACK, launched_rank, launched_size
+from cosim.cli_errors import one_line_errors
+from cosim.errors import ConfigurationError, CosimError
+from cosim.transport.launcher import launched_rank, launched_size
 
 if TYPE_CHECKING:
     from cosim.config import Experiment
@@ -37,74 +34,6 @@ _File = Annotated[Path, typer.Argument(metavar="FILE", help="Experiment file (YA
 _Traceback = Annotated[
     bool, typer.Option("--traceback", help="On failure show where it came from.")
 ]
-
-
-# For the ranks of a run that was asked to end, to end together.
-_END_S = 60.0
-
-
-@contextmanager
-def _one_line_errors(show_traceback: bool) -> Iterator[None]:
-    """One line per cause and an exit status.
-
-    2 for a mistake in the file, 75 (EX_TEMPFAIL) for a run that was asked to end and can be
-    resumed, 1 for any other failure.
-    """
-    if show_traceback:
-        os.environ[TRACEBACK] = "1"  # for the ranks of an MPI world, which end elsewhere
-    try:
-        yield
-    except SuspendedError as suspended:
-        if launched_rank() == 0:
-            typer.echo(f"cosim: {suspended}", err=True)
-        if launched_size() > 1:
-            from cosim.transport.mpi import sleep_until_all_are_here
-
-            # A launcher that sees one rank end like this kills those that are still about to.
-            with suppress(CosimError):  # saved it is, whether or not the others come
-                sleep_until_all_are_here(_END_S)
-        raise typer.Exit(os.EX_TEMPFAIL) from None
-    except CosimError as error:
-        if show_traceback:
-            traceback.print_exc()
-        _end_all_ranks(error)
-        problems = error.problems if isinstance(error, ConfigurationError) else (str(error),)
-        for problem in problems:
-            typer.echo(f"cosim: {problem}", err=True)
-        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
-    except KeyboardInterrupt:
-        typer.echo("cosim: interrupted", err=True)
-        raise typer.Exit(130) from None
-    except (typer.Exit, typer.Abort):
-        raise
-    except SystemExit as error:
-        _end_all_ranks(error)
-        raise
-    except Exception as error:
-        _end_all_ranks(error)
-        if show_traceback:
-            raise
-        notes = " ".join(getattr(error, "__notes__", []))
-        text = " ".join(str(error).split())
-        where = notes.removeprefix("cosim: ")
-        typer.echo(
-            f"cosim: {where + ': ' if where else ''}{type(error).__name__}: {text} "
-            f"(--traceback shows where)",
-            err=True,
-        )
-        raise typer.Exit(1) from None
-
-
-def _end_all_ranks(error: BaseException) -> None:
-    """Under MPI say what went wrong and end the world; alone do nothing.
-
-    Another rank may have found nothing wrong, and wait for this one: while the experiment is read,
-    or while rank 0 draws the report.
-    """
-    if launched_size() > 1:
-        from cosim.transport.failure import end_world
-
-        end_world(error, "before or after the run")
 
 
 @app.callback(invoke_without_command=True)
@@ -142,7 +71,7 @@ def run(
     show_traceback: _Traceback = False,
 ) -> None:
     """Run an experiment: here, or under mpirun with TVB on the last rank."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         if not timeout > 0:
             raise ConfigurationError(f"--timeout = {timeout:g}: must be above 0 s.")
         from cosim.experiment_file import load
@@ -240,7 +169,7 @@ def check(
     file: _File, set_: _Set = None, fitted: _Fitted = None, show_traceback: _Traceback = False
 ) -> None:
     """Find every mistake of an experiment file; nothing is simulated."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         from cosim.experiment_file import load
         from cosim.plan import plan, resolved_summary
 
@@ -280,7 +209,7 @@ def calibrate(
     show_traceback: _Traceback = False,
 ) -> None:
     """Find the inputs with which circuits do what their mean field does; under mpirun, together."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         from cosim.calibration_run import calibrate_file
         from cosim.calibration_settings import Settings
 
@@ -314,7 +243,7 @@ def fit(
     show_traceback: _Traceback = False,
 ) -> None:
     """Fit a whole-brain model to a person's BOLD; continues where it was interrupted."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         try:
             from cosim.cli_fit import fit_many, fit_one
         except ModuleNotFoundError as error:
@@ -357,7 +286,7 @@ def circuits(
     show_traceback: _Traceback = False,
 ) -> None:
     """List the circuits that can be named in an experiment file, or show one."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         from cosim.circuit_view import list_lines, view
 
         if name is None:
@@ -384,7 +313,7 @@ def report(
     show_traceback: _Traceback = False,
 ) -> None:
     """Write report.html and report.png from the results in a folder."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         from cosim.report import write_report
 
         typer.echo(f"Report: {write_report(directory, beside)}")
@@ -409,7 +338,7 @@ def compare(
     show_traceback: _Traceback = False,
 ) -> None:
     """Set runs side by side: rates, S, connectivity, spectra and BOLD, with intervals."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         from cosim.compare import compare as compare_runs
         from cosim.comparison_text import comparison_text
 
@@ -439,7 +368,7 @@ def export(
     show_traceback: _Traceback = False,
 ) -> None:
     """Write the results of a run in the formats of other tools: NWB, BIDS derivatives."""
-    with _one_line_errors(show_traceback):
+    with one_line_errors(show_traceback):
         from cosim.export import export_run
 
         for line in export_run(directory, nwb, bids, bin_ms, subject, overwrite):

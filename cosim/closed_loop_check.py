@@ -11,7 +11,8 @@ from cosim.config import Circuit, Experiment, Monitor
 from cosim.errors import SimulationError
 from cosim.plan import plan
 from cosim.protocols import Group
-from cosim.recorder import MemorySink, Recorder
+from cosim.recorder import Recorder
+from cosim.result_sinks import MemorySink
 from cosim.results import RunResult
 from cosim.scheduler import Position, Side, run_windows
 from cosim.stopwatch import Stopwatch

@@ -12,7 +12,8 @@ from cosim.errors import ConfigurationError, CosimError, SuspendedError
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
-from cosim.recorder import FolderSink, MemorySink, Recorder
+from cosim.recorder import Recorder
+from cosim.result_sinks import FolderSink, MemorySink
 from cosim.results import RunResult, prepare_output, write_provenance
 from cosim.run_keeping import OneRank, RunKeeping, finished
 from cosim.scheduler import Position, Side, run_windows

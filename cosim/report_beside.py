@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cosim.errors import ResultsError
-from cosim.recorder import SEGMENTS_FOLDER
 from cosim.report_findings import MIN_CORRELATION_SAMPLES, Findings, RegionSeries
+from cosim.result_sinks import SEGMENTS_FOLDER
 from cosim.results import PROVENANCE_FILE, RunResult
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from cosim.checkpoint_store import CHECKPOINTS_FOLDER, CheckpointStore
 from cosim.connectome_file import CONNECTOME_FILE, write_connectome
 from cosim.errors import ResultsError
-from cosim.recorder import SEGMENTS_FOLDER, MemorySink, read_segments, remove_segments
 from cosim.result_files import (
     EXCHANGE_FILE,
     MEAN_FIELD_FILE,
@@ -32,6 +31,7 @@ from cosim.result_files import (
     sort_spikes,
     write_result_files,
 )
+from cosim.result_sinks import SEGMENTS_FOLDER, MemorySink, read_segments, remove_segments
 
 PROVENANCE_FILE = "provenance.json"
 REPORT_FILES = ("report.html", "report.png")

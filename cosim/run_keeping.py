@@ -11,7 +11,8 @@ from cosim.checkpointing import Checkpointer, OneRank, Ranks, recorder_state
 from cosim.config import Checkpointing, Experiment
 from cosim.errors import ConfigurationError
 from cosim.plan import Plan
-from cosim.recorder import SEGMENTS_FOLDER, Recorder, remove_segments
+from cosim.recorder import Recorder
+from cosim.result_sinks import SEGMENTS_FOLDER, remove_segments
 from cosim.resuming import facts_of, is_finished, newest, same_finished, same_run
 from cosim.saved_state import State
 from cosim.stop_signal import StopSignal

@@ -7,10 +7,11 @@ import pytest
 
 from cosim import RunResult
 from cosim.errors import ResultsError
-from cosim.recorder import FolderSink, MemorySink, Recorder
+from cosim.recorder import Recorder
 from cosim.report import write_report
 from cosim.report_figures import extremes
 from cosim.result_files import RecordingLabels
+from cosim.result_sinks import FolderSink, MemorySink
 
 N = 400
 TIMES_MS = np.arange(N) * 0.1

@@ -8,7 +8,7 @@ import xarray as xr
 from cosim import result_files
 from cosim.clock import SyncClock
 from cosim.errors import ResultsError
-from cosim.recorder import FolderSink, MemorySink, Recorder, read_segments
+from cosim.recorder import Recorder
 from cosim.result_files import (
     MemoryChunk,
     PopulationLabels,
@@ -18,6 +18,7 @@ from cosim.result_files import (
     exchange_dataset,
     mean_field_dataset,
 )
+from cosim.result_sinks import FolderSink, MemorySink, read_segments
 from cosim.signals import Packet, PacketLayout, SignalLayout
 
 REGIONS = ("V1", "V2", "M1")

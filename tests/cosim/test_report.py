@@ -12,10 +12,11 @@ from made_up_run import REGIONS, connectome, record
 
 from cosim import report_figures
 from cosim.errors import ResultsError
-from cosim.recorder import FolderSink, Recorder
+from cosim.recorder import Recorder
 from cosim.report import write_report
 from cosim.report_courses import draw_heat
 from cosim.report_findings import Findings
+from cosim.result_sinks import FolderSink
 from cosim.results import RunResult
 from cosim.signals import PacketLayout, SignalLayout
 

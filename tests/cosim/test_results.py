@@ -10,7 +10,8 @@ import xarray as xr
 
 from cosim.clock import SyncClock
 from cosim.errors import ResultsError
-from cosim.recorder import FolderSink, MemorySink, Recorder
+from cosim.recorder import Recorder
+from cosim.result_sinks import FolderSink, MemorySink
 from cosim.results import RunResult, prepare_output, write_provenance
 from cosim.signals import PacketLayout, SignalLayout
 

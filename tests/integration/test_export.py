@@ -234,7 +234,8 @@ def test_mistakes_are_told_in_one_line(folder, tmp_path, monkeypatch):
 
 def test_an_unfinished_run_is_exported_and_says_so(tmp_path, folder):
     """The brain was flushed up to 50 ms, spikes up to 2: after that they are unknown, not none."""
-    from cosim.recorder import FolderSink, Recorder
+    from cosim.recorder import Recorder
+    from cosim.result_sinks import FolderSink
 
     unfinished = Path(tmp_path) / "unfinished"
     recorder = Recorder(FolderSink(unfinished, "all"))

@@ -8,7 +8,8 @@ import cosim
 from cosim.build import build_tvb
 from cosim.clock import SyncWindow
 from cosim.plan import plan
-from cosim.recorder import MemorySink, Recorder
+from cosim.recorder import Recorder
+from cosim.result_sinks import MemorySink
 from cosim.signals import Packet
 from cosim.spiking.delay_line import DelayLine
 from cosim.stopwatch import Stopwatch

@@ -22,7 +22,8 @@ from cosim.meanfield.monitors import build_monitors
 from cosim.meanfield.network import MeanFieldNetwork
 from cosim.meanfield.participant import TvbParticipant
 from cosim.meanfield.simulation import MeanField, tvb_connectivity
-from cosim.recorder import MemorySink, Recorder
+from cosim.recorder import Recorder
+from cosim.result_sinks import MemorySink
 from cosim.results import RunResult
 from cosim.scheduler import Position, Side, run_windows
 from cosim.signals import PacketLayout, SignalLayout
