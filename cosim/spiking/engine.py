@@ -1,15 +1,4 @@
-"""NEURON, built by NetPyNE and driven window by window.
-
-How NEURON 9 stamps spikes (fixed step; measured, see tests/cosim/spiking/test_spike_stamps.py):
-
-* A cell's crossing during step n is found when step n + 1 begins, and stamped with the grid time
-  between them plus 1e-10 ms. So a crossing at the very end of a window is reported in the next.
-* An artificial cell's spike has its own continuous time, and is reported by the window that
-  contains it. One exactly at the end of a window may be reported by either.
-
-A spike therefore belongs to the step that starts at, or contains, its stamp. What a window
-reports of the step after it is held back until then, so each spike counts once, in one step.
-"""
+"""NEURON, built by NetPyNE and driven window by window."""
 
 import contextlib
 import gc
@@ -27,6 +16,7 @@ from cosim.spiking.cell_placement import placed_by_cost
 from cosim.spiking.chatter import Chatter, Hush, one_line, quiet
 from cosim.spiking.coincidence import order_coincident_events
 from cosim.spiking.fast_connect import fast_probability
+from cosim.spiking.global_state import NeuronGlobals, take_down
 from cosim.spiking.injection import Injection, choose_injection
 from cosim.spiking.input_port import InputPort
 from cosim.spiking.interpreter import (
@@ -46,16 +36,13 @@ from cosim.spiking.reaction_diffusion import add_reaction_diffusion
 from cosim.spiking.receptors import check_receptor
 from cosim.spiking.recording import Recording, RecordingPort, forget_samplers
 from cosim.spiking.recording_sites import of_cells, of_field
+from cosim.spiking.stamped_spikes import StampedSpikes
 from cosim.spiking.targets import Targets, unlike_cells
 from cosim.spiking.value_port import ValuePort
 from cosim.spiking.voltage_watch import VoltageWatch
 
 if TYPE_CHECKING:
     from cosim.spiking.compose import Composition
-
-# h.t is a running sum, off by 5e-6 ms after 100 s; spikes this fraction of a step before a grid
-# time count as on it.
-_GRID_TOLERANCE = 1e-3
 
 
 class NeuronEngine:
@@ -105,14 +92,12 @@ class NeuronEngine:
         self._values: list[ValuePort] = []
         self._recordings: list[RecordingPort] = []
         self._injection: Injection | None = None
-        self._spike_times: Any = None
+        self._spikes: StampedSpikes | None = None
         self._voltages: Any = None
         self._reactions: ReactionCompiler | None = None
         self._network_state: NetworkState | None = None
         self._step = 0
-        self._drift_ms = 0.0
-        self._held: tuple[NDArray[np.float64], NDArray[np.int64]] = _no_spikes()
-        self._globals_before: dict[str, float] = {}
+        self._globals: NeuronGlobals | None = None
         self._chatter, self._hush = Chatter(), Hush()
         NeuronEngine._alive = self
         try:
@@ -136,7 +121,7 @@ class NeuronEngine:
 
     def _build(self, config: Any) -> None:
         sim, net_params = self._sim, self._composition.net_params
-        self._remember_globals(config)
+        self._globals = NeuronGlobals(self._h, config, net_params)
         with self._chatter.stage("reading netParams"):
             sim.initialize(netParams=net_params, simConfig=config)
         with self._chatter.stage("creating populations"):
@@ -343,10 +328,9 @@ class NeuronEngine:
         sim, h = self._sim, self._h
         with self._chatter.stage("preparing the run"):
             sim.preRun()
-        self._spike_times, self._spike_gids = h.Vector(), h.Vector()
-        sim.pc.spike_record(-1, self._spike_times, self._spike_gids)
+        self._spikes = StampedSpikes(h, sim.pc, self._dt_ms, self._per_step)
         self._voltages = VoltageWatch(h, self._cells)
-        self._step, self._drift_ms, self._held = 0, 0.0, _no_spikes()
+        self._step = 0
         self._network_state = None
         try:
             with self._chatter.stage("initialising NEURON"):
@@ -400,7 +384,7 @@ class NeuronEngine:
                 f"NEURON failed at t = {self._h.t:g} ms: {one_line(error)}"
             ) from error
         self._step = stop_step
-        self._drift_ms = self._h.t - stop_step * self._per_step * self._dt_ms
+        self._stamped.follow(self._h.t, stop_step)
 
     def require_savable(self) -> None:
         """Make sure, at t = 0 or once restored, that :meth:`state` can save this network.
@@ -415,14 +399,8 @@ class NeuronEngine:
         """All that this rank's network needs to go on; see :class:`NetworkState`."""
         if self._network_state is None:
             raise SimulationError("The network was not made ready to be saved at t = 0.")
-        own = {
-            "step": np.array(self._step),
-            "drift_ms": np.array(self._drift_ms),
-            "held_ms": self._held[0].copy(),
-            "held_gids": self._held[1].copy(),
-        }
         return joined(
-            own=own,
+            own={"step": np.array(self._step), **self._stamped.state()},
             neuron=self._network_state.state(),
             recordings=numbered([port.sampler.state() for port in self._recordings]),
         )
@@ -439,10 +417,8 @@ class NeuronEngine:
         with quiet():
             self._network_state.restore(part(state, "neuron"))
         own = part(state, "own")
-        self._step, self._drift_ms = int(own["step"]), float(own["drift_ms"])
-        self._held = np.array(own["held_ms"]), np.array(own["held_gids"])
-        self._spike_times.resize(0)
-        self._spike_gids.resize(0)
+        self._step = int(own["step"])
+        self._stamped.restore(own)
         recordings = part(state, "recordings")
         for number, port in enumerate(self._recordings):
             port.sampler.restore(part(recordings, str(number)))
@@ -460,22 +436,7 @@ class NeuronEngine:
         self,
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
         """The same with the mean-field step of each, as :meth:`step_of` gives it."""
-        if not len(self._spike_times) and not self._held[0].size:
-            return (*_no_spikes(), np.empty(0, dtype=np.int64))
-        # A few spikes a window: through lists, as NEURON's ways to NumPy cost 30 us.
-        times = np.array(self._spike_times.to_python(), dtype=np.float64)
-        gids = np.array(self._spike_gids.to_python(), dtype=np.int64)
-        self._spike_times.resize(0)
-        self._spike_gids.resize(0)
-        if self._held[0].size:
-            times = np.concatenate((self._held[0], times))
-            gids = np.concatenate((self._held[1], gids))
-        order = np.lexsort((gids, times))
-        times, gids = times[order], gids[order]
-        steps = self.step_of(times)
-        n_due = int(steps.searchsorted(self._step))
-        self._held = (times[n_due:], gids[n_due:])
-        return times[:n_due], gids[:n_due], steps[:n_due]
+        return self._stamped.take(self._step)
 
     def step_of(self, times_ms: NDArray[np.float64]) -> NDArray[np.int64]:
         """Mean-field step of spikes that :meth:`take_spikes` returned.
@@ -483,8 +444,13 @@ class NeuronEngine:
         Args:
             times_ms: Stamps, ms, shape ``(n_spikes,)``.
         """
-        grid = np.floor((times_ms - self._drift_ms) / self._dt_ms + _GRID_TOLERANCE)
-        return grid.astype(np.int64) // self._per_step
+        return self._stamped.step_of(times_ms)
+
+    @property
+    def _stamped(self) -> StampedSpikes:
+        if self._spikes is None:
+            raise SimulationError("The network was not initialised.")
+        return self._spikes
 
     @property
     def time_ms(self) -> float:
@@ -502,17 +468,6 @@ class NeuronEngine:
             )
 
     # -- ending -----------------------------------------------------------------------------
-
-    def _remember_globals(self, config: Any) -> None:
-        names = set(config.hParams)
-        for rule in self._composition.net_params.cellParams.values():
-            names.update(dict(rule.get("globals") or {}))
-            for section in (rule.get("secs") or {}).values():
-                for ion in section.get("ions", {}):
-                    names.update((f"{ion}i0_{ion}_ion", f"{ion}o0_{ion}_ion"))
-        for name in names:
-            with contextlib.suppress(Exception):
-                self._globals_before[name] = float(getattr(self._h, name))
 
     def close(self) -> None:
         """Take the network down, so that the next one starts as in a fresh process."""
@@ -534,31 +489,13 @@ class NeuronEngine:
             forget_samplers()
             self._network_state = None
             self._targets.clear()
-            self._spike_times = self._spike_gids = None
+            self._spikes = None
             self._voltages = None
             if self._reactions is not None:
                 self._reactions.close()
             if self._composition.net_params.rxdParams:
                 clear_reaction_diffusion()
-            sim.fih = []
-            sim.simData = {}
-            for cell in getattr(getattr(sim, "net", None), "cells", ()):
-                # Sections know their cell and cells their sections; only this frees both.
-                for part in ("conns", "stims", "secs", "secLists"):
-                    if part in vars(cell):
-                        vars(cell)[part].clear()
-                vars(cell).pop("hPointp", None)
             self._cells = {}
-            if hasattr(sim, "net"):
-                del sim.net
-            gc.collect()
-            pc = h.ParallelContext()
-            pc.gid_clear()
-            pc.gid_clear(4)
-            h.Random().Random123_globalindex(0)
-            for name, value in self._globals_before.items():
-                h(f"{name} = {value!r}")
-
-
-def _no_spikes() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    return np.empty(0), np.empty(0, dtype=np.int64)
+            take_down(h, sim)
+            if self._globals is not None:
+                self._globals.restore()

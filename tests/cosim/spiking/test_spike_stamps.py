@@ -116,6 +116,6 @@ def test_drift_of_neurons_clock_does_not_move_a_spike(in_regions, hh_circuit, bu
     """After 1000 s h.t may be 3e-4 ms off; the stamp of step 200's crossing is off by as much."""
     engine = build(in_regions(hh_circuit({"A": 1}), "r"))
     engine.initialize()
-    engine._drift_ms = drift_ms
+    engine._stamped.follow(10.0 + drift_ms, 100)
     assert engine.step_of(np.array([10.0 + drift_ms + 1e-10])).tolist() == [100]
     assert engine.step_of(np.array([9.95 + drift_ms + 1e-10])).tolist() == [99]
