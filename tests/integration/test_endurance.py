@@ -1,12 +1,9 @@
 """A run of any length holds the same memory: results stream to the disk."""
 
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from own_process import told_by
 
 import cosim
 
@@ -17,16 +14,7 @@ DATA = Path(__file__).parent / "data"
 def test_ten_minutes_hold_the_memory_of_the_first(tmp_path):
     """60,000 windows, 30 checkpoints, spikes, traces, monitors: its own memory grows by less
     than 20 MB after the first."""
-    command = [sys.executable, DATA / "resident.py", DATA / "long.yaml", tmp_path / "out", "600"]
-    done = subprocess.run(
-        [str(part) for part in command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(cosim.__file__).parents[1])},
-    )
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
+    seen = told_by(DATA / "resident.py", DATA / "long.yaml", tmp_path / "out", 600)
     assert len(seen) == 100
     after_a_minute = [mb for seconds, mb in seen if seconds > 59]
     assert max(after_a_minute) - after_a_minute[0] < 20.0

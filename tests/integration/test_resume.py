@@ -3,12 +3,11 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from own_process import told_by
 from typer.testing import CliRunner
 
 import cosim
@@ -67,16 +66,7 @@ def same(a, b):
 
 
 def killed(file, folder, *options):
-    command = [sys.executable, DATA / "killed.py", file, folder, *options]
-    done = subprocess.run(
-        [str(part) for part in command],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(Path(cosim.__file__).parents[1])},
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return told_by(DATA / "killed.py", file, folder, *options)
 
 
 @pytest.mark.parametrize("sent", ["SIGKILL", "SIGTERM"])
