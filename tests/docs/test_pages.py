@@ -71,6 +71,12 @@ def test_every_experiment_of_a_page_is_valid(page, page_folder):
             plan(experiment)
 
 
+def test_the_readme_shows_what_the_demo_runs():
+    shown = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "yaml"]
+    demo = (ROOT / "examples" / "replace_one_region.yaml").read_text(encoding="utf-8")
+    assert [text.strip() for text in shown] == [demo.strip()]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_command_of_a_page_exists(page):
     for line in shell_lines(page):

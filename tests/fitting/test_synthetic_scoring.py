@@ -202,7 +202,7 @@ def test_weights_and_connectome_are_recovered_together():
 def test_most_subjects_are_recovered_with_their_connectomes(observables):
     """The first ten subjects of examples/recover_synthetic.py, all settings as there.
 
-    The shares of fifty that this asks for are in the README.
+    The shares of fifty that this asks for are in docs/fits.md.
     """
     errors = [
         recover_with_connectome(hagmann(), MODEL, observables, seed).relative_error

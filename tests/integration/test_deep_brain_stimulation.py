@@ -100,7 +100,7 @@ def test_the_file_has_no_mistake():
 
 @pytest.fixture(scope="module")
 def full(example, tmp_path_factory):
-    """One seed at full size: 1950 cells, 3.5 s, as the README has it with five."""
+    """One seed at full size: 1950 cells, 3.5 s, as the example's README has it with five."""
     folder = tmp_path_factory.mktemp("full")
     example.main([str(folder), "--seeds", "1"])
     return json.loads((folder / "measured.json").read_text())
