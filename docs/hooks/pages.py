@@ -1,8 +1,9 @@
 """What mkdocs does to pages before they are HTML.
 
 ``<!-- command line -->`` becomes one section per command, made from the program itself, and
-``<!-- README: HEADING -->`` that section of the README (its limits), so that it is not written twice. Links to
-files of the repository that are no pages (tests, examples, README) become plain names.
+``<!-- README: HEADING -->`` that section of the README (its limits), so that it is not written
+twice. Links to files of the repository that are no pages (tests, examples, README) become plain
+names.
 """
 
 import posixpath
