@@ -11,8 +11,9 @@ _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "PMIX_SIZE")
 
 _LOCAL_SIZES = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE")
 
-# MPICH's control variables: sleep for a moment, instead of sched_yield, after 10 polls, not 1000.
-_SHARING = {"MPIR_CVAR_ENABLE_HEAVY_YIELD": "1", "MPIR_CVAR_POLLS_BEFORE_YIELD": "10"}
+# MPICH's control variable: offer the core (sched_yield) after 10 polls, not 1000. Sleeping instead,
+# MPIR_CVAR_ENABLE_HEAVY_YIELD, costs half as much wall time again (docs/scale.md).
+_SHARING = {"MPIR_CVAR_POLLS_BEFORE_YIELD": "10"}
 
 
 def launched_size() -> int:
