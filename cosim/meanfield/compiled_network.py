@@ -31,6 +31,9 @@ PRECISIONS: dict[str, type[np.floating[Any]]] = {"single": np.float32, "double":
 _CHUNK = 64
 # NumPy sums up to this many terms without splitting them.
 _LEAF = 128
+# Steps, and inputs of a region, from which on summing steps at once is faster than one by one:
+# 1.7 to 2.3 times at 1,000 regions with 100 inputs or more, not below 300 regions.
+_WORTHWHILE = 8, 96
 
 
 class CompiledNetwork:
@@ -40,7 +43,8 @@ class CompiledNetwork:
     loop over steps is then replaced by one compiled loop with the same operations in the same
     order, so that the numbers are TVB's. In double precision the past and the weights are float64,
     which TVB does not offer. The past lies in a buffer longer than the longest delay,
-    whose end is copied to its start when it is full: reading needs no division.
+    whose end is copied to its start when it is full: reading needs no division. Where no delay of a
+    region's inputs is shorter than some steps, they are summed for that many steps at once.
 
     Args:
         brain: What is to be stepped.
@@ -72,17 +76,22 @@ class CompiledNetwork:
         history = tvb.history
         self._n_past = int(history.n_time)
         real = PRECISIONS[brain.precision]
-        self._felt = np.empty((2 * self._n_past + _CHUNK, n), dtype=real)
+        diffusive = isinstance(tvb.coupling, coupling.Difference)
+        back = self._n_past - 1 - history.nnz_idelays.astype(np.int64)
+        ahead = np.ones(n, dtype=np.int64) if diffusive else _ahead(history, n)
+        n_rows = 2 * self._n_past + _CHUNK
+        self._flat, self._felt, pitch = _past(n_rows, n, real, bool(ahead.max() > 1))
         self._felt[: self._n_past] = self._state[self._felt_variable]
         self._row = self._n_past
-        back = self._n_past - 1 - history.nnz_idelays.astype(np.int64)
         inputs = np.bincount(history.nnz_row_el_idx, minlength=n)
         self._sum = (
-            (back * n + history.nnz_col_el_idx).astype(np.uint32),
+            pitch,
+            ahead,
+            (back * pitch[1] + history.nnz_col_el_idx * pitch[0]).astype(np.uint32),
             tvb.connectivity.weights[history.nnz_row_el_idx, history.nnz_col_el_idx].astype(real),
             np.concatenate([[0], inputs.cumsum()]),
             *_leaves(inputs),
-            isinstance(tvb.coupling, coupling.Difference),
+            diffusive,
             float(tvb.coupling.a[0]),
             float(getattr(tvb.coupling, "b", np.zeros(1))[0]),
         )
@@ -126,7 +135,7 @@ class CompiledNetwork:
             wiener_increments(self._seed, NOISE_STREAM, first, self._root, self._scales, noise)
             kernels.advance(
                 kind, n, self.dt_ms, self._params, noise, self._state,
-                self._felt.reshape(-1), self._row, self._n_past, *self._sum,
+                self._flat, self._row, self._n_past, *self._sum,
                 out[begin : begin + n], self._n_clipped,
             )  # fmt: skip
             self._row += n
@@ -184,6 +193,26 @@ class CompiledNetwork:
         self._row = self._n_past
         self._n_clipped[:] = own["n_clipped"]
         restore_samplers(self._samplers, part(state, "monitors"))
+
+
+def _ahead(history: SparseHistory, n_regions: int) -> NDArray[np.int64]:
+    """Steps of each region, none of which has a part in what arrives over them."""
+    ahead = np.full(n_regions, _CHUNK)
+    # What is sent in a step arrives in the next one at the earliest.
+    np.minimum.at(ahead, history.nnz_row_el_idx, history.nnz_idelays.astype(np.int64) + 1)
+    inputs = np.bincount(history.nnz_row_el_idx, minlength=n_regions)
+    ahead[(ahead < _WORTHWHILE[0]) | (inputs < _WORTHWHILE[1])] = 1
+    return ahead
+
+
+def _past(
+    n_rows: int, n_regions: int, real: type[np.floating[Any]], by_region: bool
+) -> tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]], tuple[int, int]]:
+    """Room for the past: flat; as ``(n_rows, n_regions)``; places to the next region and row."""
+    flat = np.zeros(n_rows * n_regions, dtype=real)
+    if by_region:
+        return flat, flat.reshape(n_regions, n_rows).T, (n_rows, 1)
+    return flat, flat.reshape(n_rows, n_regions), (1, n_regions)
 
 
 def _check(tvb: Any) -> None:

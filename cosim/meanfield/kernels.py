@@ -176,10 +176,88 @@ def _leaf(start, stop, felt, base, offsets, weights, own, zero):  # type: ignore
     return total
 
 
+@njit(cache=True)
+def _leaf_of_steps(start, stop, felt, base, offsets, weights, lane, eight, out):  # type: ignore[no-untyped-def]
+    """``_leaf`` of several steps, whose sums ``out`` takes; ``lane`` and ``eight`` are room."""
+    q = start
+    if stop - start >= 8:
+        n_rounds = (stop - start) // 8
+        for k in range(8):
+            a = base + offsets[q + k]
+            for s in range(lane.size):
+                lane[s] = weights[q + k] * felt[a + np.uint64(s)]
+            p = q + 8 + k
+            done = 1
+            # Three terms a pass, added one after the other: fewer ways to and from ``lane``.
+            while done + 3 <= n_rounds:
+                a, b, c = base + offsets[p], base + offsets[p + 8], base + offsets[p + 16]
+                u, v, w = weights[p], weights[p + 8], weights[p + 16]
+                for s in range(lane.size):
+                    x = np.uint64(s)
+                    lane[s] = ((lane[s] + u * felt[a + x]) + v * felt[b + x]) + w * felt[c + x]
+                p += 24
+                done += 3
+            while done < n_rounds:
+                a, u = base + offsets[p], weights[p]
+                for s in range(lane.size):
+                    lane[s] += u * felt[a + np.uint64(s)]
+                p += 8
+                done += 1
+            for s in range(lane.size):
+                eight[k, s] = lane[s]
+        for s in range(lane.size):
+            out[s] = ((eight[0, s] + eight[1, s]) + (eight[2, s] + eight[3, s])) + (
+                (eight[4, s] + eight[5, s]) + (eight[6, s] + eight[7, s])
+            )
+        q += 8 * n_rounds
+    else:
+        out[:] = 0.0
+    while q < stop:
+        a, u = base + offsets[q], weights[q]
+        for s in range(lane.size):
+            out[s] += u * felt[a + np.uint64(s)]
+        q += 1
+
+
+@njit(cache=True)
+def _arriving(  # type: ignore[no-untyped-def]
+    i, felt, base, offsets, weights, first, leaf_first, leaf_stop, leaf_joins, room, total
+):
+    """What arrives at region i over the next steps, none of which has a part in it.
+
+    A connection's weight and place are read once for all steps, and the sums of the steps, each in
+    NumPy's order, are made side by side in the core's vectors. ``felt`` has a region's values side
+    by side; ``room`` is for partial sums, ``(64, n_steps)``; ``total``, ``(n_steps,)``, takes the
+    sums.
+    """
+    q = first[i]
+    if q == first[i + 1]:
+        total[:] = 0.0
+        return
+    a = base + offsets[q]
+    for s in range(total.size):
+        total[s] = weights[q] * felt[a + np.uint64(s)]
+    q += 1
+    lane, eight = room[55], room[56:]
+    depth = 0
+    for leaf in range(leaf_first[i], leaf_first[i + 1]):
+        stop = leaf_stop[leaf]
+        _leaf_of_steps(q, stop, felt, base, offsets, weights, lane, eight, room[depth])
+        depth += 1
+        q = stop
+        for _ in range(leaf_joins[leaf]):
+            depth -= 1
+            for s in range(total.size):
+                room[depth - 1, s] += room[depth, s]
+    if depth:
+        for s in range(total.size):
+            total[s] += room[0, s]
+
+
 @njit(cache=True, error_model="numpy")
 def advance(  # type: ignore[no-untyped-def]
     kind, n_steps, dt, params, noise, state,
-    felt, row, n_rows, offsets, weights, first, leaf_first, leaf_stop, leaf_joins,
+    felt, row, n_rows, pitch, ahead, offsets, weights, first, leaf_first, leaf_stop, leaf_joins,
     diffusive, gain, shift, out, n_clipped,
 ):  # fmt: skip
     """Heun steps of a network in which regions feel each other's past.
@@ -191,11 +269,16 @@ def advance(  # type: ignore[no-untyped-def]
         params: ``(n_regions, n_parameters)``, in the order of the equations.
         noise: Increments, ``(n_steps, n_gating, n_regions)``, or no steps: no noise.
         state: All variables, ``(n_variables, n_regions)``; changed in place.
-        felt: Past of the variable that others feel, ``(all rows * n_regions,)``; float32 as in
-            TVB, or float64. Sums over connections have its precision.
+        felt: Past of the variable that others feel, flat; float32 as in TVB, or float64. Sums over
+            connections have its precision.
         row: Row that the first step writes; the one before it is the present.
         n_rows: Rows before ``row`` that offsets count from.
-        offsets: Place of what each connection feels, counted from ``row - n_rows``.
+        pitch: Places in ``felt`` from one region to the next, and from one row to the next.
+        ahead: Steps, of each region, none of which has a part in what arrives over them: it is then
+            summed for all at once. Above 1 only without differences and with a region's rows side
+            by side.
+        offsets: Place of what each connection feels, counted from that of row ``row - n_rows`` of
+            the first region; unsigned, as an index that may be negative costs a look at its sign.
         weights: Of each connection, by target, in the precision of the past.
         first: First connection of each target, ``(n_regions + 1,)``.
         leaf_first: First leaf of each target's sum, ``(n_regions + 1,)``.
@@ -211,16 +294,31 @@ def advance(  # type: ignore[no-untyped-def]
     one = kind == ONE_STATE
     noisy = noise.shape[0] > 0
     n_gating = 1 if one else 2
+    of_region, of_row = pitch
     waiting = np.zeros(64, dtype=felt.dtype)
     zero = waiting[0]
+    sums = np.empty((n_regions, ahead.max()), dtype=felt.dtype)
+    room = np.empty((64, ahead.max()), dtype=felt.dtype)
+    since = np.zeros(n_regions, dtype=np.int64)
+    until = np.zeros(n_regions, dtype=np.int64)
     for n in range(n_steps):
-        base = np.uint64((row + n - n_rows) * n_regions)
-        now = (row + n - 1) * n_regions
+        base = np.uint64((row + n - n_rows) * of_row)
+        now = (row + n - 1) * of_row
         for i in range(n_regions):
-            own = felt[now + i] if diffusive else zero
+            own = felt[now + i * of_region] if diffusive else zero
             total = zero
             q = first[i]
-            if q < first[i + 1]:
+            if ahead[i] > 1:
+                if n == until[i]:
+                    n_parts = (n_steps - n + ahead[i] - 1) // ahead[i]
+                    width = (n_steps - n + n_parts - 1) // n_parts
+                    since[i], until[i] = n, n + width
+                    _arriving(
+                        i, felt, base, offsets, weights, first, leaf_first, leaf_stop, leaf_joins,
+                        room[:, :width], sums[i, :width],
+                    )  # fmt: skip
+                total = sums[i, n - since[i]]
+            elif q < first[i + 1]:
                 # NumPy's reduceat: the first term, plus the pairwise sum of the others.
                 total = _arrives(q, felt, base, offsets, weights, own)
                 q += 1
@@ -260,7 +358,7 @@ def advance(  # type: ignore[no-untyped-def]
                 state[3, i] = R_i
             if clips:
                 n_clipped[i] += 1
-        place = (row + n) * n_regions
+        place = (row + n) * of_row
         for i in range(n_regions):
-            felt[place + i] = state[0, i]
+            felt[place + i * of_region] = state[0, i]
         out[n] = state

@@ -1,7 +1,8 @@
 """Cost of a mean-field step: TVB's own loop and the compiled one, side by side in one run.
 
 66 regions are `hagmann66` with its tract lengths; other sizes are random directed graphs with
-delays of 1 to 60 steps, sparse (20 sources a region) or dense (all others). Windows have 23 steps,
+delays of 1 to 60 steps, sparse (20 sources a region) or dense (all others), and once with tracts of
+5 to 180 mm, whose delays let several steps be summed at once. Windows have 23 steps,
 the demo's. Each figure is the least of several repeats of process CPU time per step, which load by
 others inflates least; wall time of the same repeat stands beside it. Run: `make bench-step`.
 """
@@ -25,12 +26,12 @@ DT_MS, WINDOW_STEPS, SPEED = 0.1, 23, 3.0
 ENGINES = {"tvb": MeanFieldNetwork, "compiled": CompiledNetwork}
 
 
-def random_connectome(n, sources):
+def random_connectome(n, sources, shortest_mm=DT_MS * SPEED, longest_mm=60 * DT_MS * SPEED):
     """A directed graph in which every region hears ``sources`` others on average."""
     rng = np.random.default_rng(n)
     weights = rng.random((n, n)) * (rng.random((n, n)) < sources / (n - 1)) / sources
     np.fill_diagonal(weights, 0.0)
-    lengths = rng.uniform(DT_MS, 60 * DT_MS, (n, n)) * SPEED
+    lengths = rng.uniform(shortest_mm, longest_mm, (n, n))
     labels = tuple(str(i) for i in range(n))
     return Connectome("random", labels, weights, lengths, np.zeros((n, 3)), SPEED)
 
@@ -101,6 +102,10 @@ def main():
             steps = max(arguments.steps * 66 * 20 // (n * sources), 230)
             for noisy in (False, True):
                 report(f"{n} regions, {kind}", random_connectome(n, sources), noisy, steps)
+    for sources in (100, 999):
+        steps = max(arguments.steps * 66 * 20 // (1000 * sources), 230)
+        tracts = random_connectome(1000, sources, 5.0, 180.0)
+        report(f"1000 regions, {sources} sources, 5-180 mm", tracts, True, steps)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from tvb.simulator import monitors as tvb_monitors
 import cosim
 from cosim.clock import SyncWindow
 from cosim.errors import ConfigurationError
+from cosim.meanfield import compiled_network
 from cosim.meanfield.balloon import Balloon
 from cosim.meanfield.compiled_network import CompiledNetwork, _pairwise
 from cosim.meanfield.connectome import Connectome
@@ -28,7 +29,14 @@ ENGINES = {"tvb": MeanFieldNetwork, "compiled": CompiledNetwork}
 SIGMA = {"quiet": 0.0, "noisy": 2e-3}
 
 
-def connectome(n, density=0.5, longest_mm=60.0, diffusive=False):
+@pytest.fixture(params=["one step at a time", "several at once"])
+def summing(request, monkeypatch):
+    """Small brains are summed step by step, and here, wherever delays allow it, also in blocks."""
+    if request.param == "several at once":
+        monkeypatch.setattr(compiled_network, "_WORTHWHILE", (2, 1))
+
+
+def connectome(n, density=0.5, longest_mm=60.0, diffusive=False, shortest_mm=0.0):
     """A directed random graph whose first region hears nobody and whose second hears one."""
     rng = np.random.default_rng(n)
     weights = rng.uniform(0.1, 1.0, (n, n)) * (rng.random((n, n)) < density) * 3.0 / (n * density)
@@ -36,7 +44,7 @@ def connectome(n, density=0.5, longest_mm=60.0, diffusive=False):
     weights[0] = 0.0
     weights[1] = 0.0
     weights[1, 0] = 0.5
-    lengths = rng.uniform(0.0, longest_mm, (n, n))
+    lengths = rng.uniform(shortest_mm, longest_mm, (n, n))
     labels = tuple(f"r{i}" for i in range(n))
     return Connectome("random", labels, weights, lengths, np.zeros((n, 3)), 3.0, diffusive)
 
@@ -76,7 +84,7 @@ def both(n_steps, *arguments, length=500, **options):
 @pytest.mark.parametrize("noise", SIGMA)
 @pytest.mark.parametrize("diffusive", [False, True], ids=["additive", "diffusive"])
 @pytest.mark.parametrize("model", MODELS)
-def test_10_000_steps_are_those_of_tvb(model, diffusive, noise):
+def test_10_000_steps_are_those_of_tvb(summing, model, diffusive, noise):
     oracle, got = both(10_000, connectome(12, diffusive=diffusive), model, SIGMA[noise])
     assert np.ptp(oracle[:, 0], axis=0).min() > 1e-3  # it moved
     assert np.abs(got - oracle).max() <= LIMIT
@@ -107,7 +115,7 @@ def in_double(graph, n_steps, G=0.5):
 
 
 @pytest.mark.parametrize("diffusive", [False, True], ids=["additive", "diffusive"])
-def test_double_precision_is_that_of_numpy_with_delays(diffusive):
+def test_double_precision_is_that_of_numpy_with_delays(summing, diffusive):
     """Rounding of sums in another order, 1e-16 each over 2,000 steps; single is 1e-9 off."""
     graph = connectome(12, diffusive=diffusive)
     expected = in_double(graph, 2_000)
@@ -137,10 +145,14 @@ def test_tvbs_loop_has_no_double_precision(engine, family, said):
 
 @pytest.mark.parametrize("diffusive", [False, True], ids=["additive", "diffusive"])
 @pytest.mark.parametrize("density", [0.02, 1.0], ids=["sparse", "dense"])
-@pytest.mark.parametrize("longest_mm", [0.0, 60.0], ids=["at once", "delayed"])
-def test_any_density_and_delay(density, longest_mm, diffusive):
+@pytest.mark.parametrize(
+    ("shortest_mm", "longest_mm"),
+    [(0.0, 0.0), (0.0, 60.0), (2.0, 60.0), (5.0, 40.0), (60.0, 60.0)],
+    ids=["at once", "delayed", "from 7 steps on", "from 17 steps on", "200 steps"],
+)
+def test_any_density_and_delay(density, shortest_mm, longest_mm, diffusive):
     """300 regions: dense, a region sums 299 terms, in NumPy's tree of three levels."""
-    graph = connectome(300, density, longest_mm, diffusive)
+    graph = connectome(300, density, longest_mm, diffusive, shortest_mm)
     oracle, got = both(300, graph, sigma=SIGMA["noisy"])
     assert np.abs(got - oracle).max() <= LIMIT
 
@@ -167,7 +179,7 @@ def test_every_parameter_may_differ_between_regions(model):
 
 
 @pytest.mark.parametrize("length", [1, 5, 23, 1000])
-def test_the_window_changes_nothing(length):
+def test_the_window_changes_nothing(summing, length):
     whole, parts = (
         trajectory(build("compiled", connectome(12), sigma=SIGMA["noisy"]), 1000, k)
         for k in (1000, length)
@@ -176,15 +188,18 @@ def test_the_window_changes_nothing(length):
 
 
 @pytest.mark.parametrize("diffusive", [False, True], ids=["additive", "diffusive"])
-@pytest.mark.parametrize("longest_mm", [0.0, 60.0], ids=["at once", "delayed"])
+@pytest.mark.parametrize(
+    ("shortest_mm", "longest_mm"),
+    [(0.0, 0.0), (0.0, 60.0), (3.0, 60.0)],
+    ids=["at once", "delayed", "from 10 steps on"],
+)
 @pytest.mark.parametrize("length", [1, 5, 23, 400])
-def test_imposed_regions_are_felt_alike(length, longest_mm, diffusive):
+def test_imposed_regions_are_felt_alike(summing, length, shortest_mm, longest_mm, diffusive):
     """Whatever a peer says of two regions, S_i unknown; a window may outlast the past (400)."""
     columns, found = np.array([2, 5]), []
     for engine in ENGINES:
-        network = build(
-            engine, connectome(12, 0.5, longest_mm, diffusive), sigma=SIGMA["noisy"]
-        )  # fmt: skip
+        graph = connectome(12, 0.5, longest_mm, diffusive, shortest_mm)
+        network = build(engine, graph, sigma=SIGMA["noisy"])
         rng, states = np.random.default_rng(1), []
         for window in windows(1200, length):
             simulated = network.advance(window)
@@ -199,7 +214,7 @@ def test_imposed_regions_are_felt_alike(length, longest_mm, diffusive):
     assert np.abs(got - oracle)[:, :, others].max() <= LIMIT
 
 
-def test_clips_are_counted_alike():
+def test_clips_are_counted_alike(summing):
     networks = [build(engine, connectome(12), sigma=0.2) for engine in ENGINES]
     oracle, got = (trajectory(network, 500, 23) for network in networks)
     assert np.abs(got - oracle).max() <= LIMIT
@@ -207,7 +222,7 @@ def test_clips_are_counted_alike():
     assert np.array_equal(networks[1].n_clipped, networks[0].n_clipped)
 
 
-def test_what_is_not_a_number_stays_where_tvb_has_it():
+def test_what_is_not_a_number_stays_where_tvb_has_it(summing):
     """The participant names the place, so it must be the same."""
     I_o = np.full(12, 0.382)
     I_o[4] = np.nan
