@@ -89,6 +89,6 @@ def test_report(fail, tmp_path, kind):
     assert len(done.said) <= 1
     out = tmp_path / "out"
     assert cosim.RunResult.open(out).complete
-    with pytest.raises(ConfigurationError, match="holds no checkpoint"):
+    with pytest.raises(ConfigurationError, match="reached its end"):
         newest(out)
     assert (out / "spikes.h5").stat().st_size > 0
