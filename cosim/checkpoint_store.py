@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.errors import ResultsError
+from cosim.ranks import OneRank, Ranks
 from cosim.saved_state import State
 
 CHECKPOINTS_FOLDER = "checkpoints"
@@ -154,16 +155,46 @@ class CheckpointStore:
             for folder in self._folder.glob(pattern):
                 shutil.rmtree(folder)
 
-    def newest(self) -> Checkpoint | None:
-        """The newest one that is complete and undamaged, if there is any."""
+    def newest(self, ranks: Ranks | None = None) -> Checkpoint | None:
+        """The newest one that is complete and undamaged, if there is any; the same on all ranks.
+
+        Each rank checks the file that it is going to read, and rank 0 the manifest: the time that
+        it takes does not grow with the number of ranks, and damage that one finds holds for all.
+
+        Args:
+            ranks: Who goes on from it, each calling this; None: this process alone.
+
+        Raises:
+            ResultsError: If all are damaged.
+        """
+        ranks = ranks or OneRank()
+        damaged: list[str] = []
+        # Rank 0's word: folders of a network may show others to ranks elsewhere for some seconds.
+        listed = ranks.share_record({"names": [folder.name for folder in self._all()]})
+        for name in listed["names"]:
+            folder = self._folder / name
+            facts, problem = self._agreed(folder, ranks)
+            if not problem:
+                return Checkpoint(folder, facts, tuple(damaged))
+            damaged.append(f"checkpoint {folder} is damaged ({problem})")
+        if damaged:
+            raise ResultsError(_all_damaged(damaged))
+        return None
+
+    def newest_facts(self) -> dict[str, Any] | None:
+        """What the newest undamaged manifest says, if there is any; no other file is read.
+
+        Raises:
+            ResultsError: If all are damaged.
+        """
         damaged: list[str] = []
         for folder in self._all():
-            try:
-                return Checkpoint(folder, _checked_facts(folder), tuple(damaged))
-            except (OSError, ValueError) as error:
-                damaged.append(f"checkpoint {folder} is damaged ({_one_line(error)})")
+            facts, problem = _read_facts(folder)
+            if not problem:
+                return facts
+            damaged.append(f"checkpoint {folder} is damaged ({problem})")
         if damaged:
-            raise ResultsError(f"{'; '.join(damaged)}; no other is left, start the run anew.")
+            raise ResultsError(_all_damaged(damaged))
         return None
 
     def forget_after(self, checkpoint: Checkpoint) -> None:
@@ -176,6 +207,22 @@ class CheckpointStore:
         """Remove every checkpoint."""
         if self._folder.exists():
             shutil.rmtree(self._folder)
+
+    @staticmethod
+    def _agreed(folder: Path, ranks: Ranks) -> tuple[dict[str, Any], str]:
+        """What a manifest says, and what any of the ranks found wrong with the checkpoint."""
+        told: dict[str, Any] = {}
+        if ranks.rank == 0:
+            told["facts"], told["problem"] = _read_facts(folder)
+        told = ranks.share_record(told)
+        facts: dict[str, Any] = told["facts"]
+        if told["problem"]:
+            return facts, str(told["problem"])
+        # File r is that of rank r; of another number of ranks, all are checked all the same.
+        mine = facts["files"][ranks.rank :: ranks.size]
+        records = ranks.gather_records({"problem": _file_problem(folder, mine)})
+        first = next((r["problem"] for r in records or () if r["problem"]), "")
+        return facts, str(ranks.share_record({"problem": first})["problem"])
 
     def _place(self, n_windows: int) -> Path:
         return self._folder / f"{_WRITING}{n_windows:09d}"
@@ -221,12 +268,20 @@ def _name_of(rank: int) -> str:
     return f"rank-{rank}.npz"
 
 
+def _read_facts(folder: Path) -> tuple[dict[str, Any], str]:
+    """What a manifest says, and what is wrong with it, if anything is."""
+    try:
+        return _checked_facts(folder), ""
+    except (OSError, ValueError) as error:
+        return {}, _one_line(error)
+
+
 def _checked_facts(folder: Path) -> dict[str, Any]:
-    """What a manifest says, after all files were compared with it.
+    """What a manifest says.
 
     Raises:
-        OSError: If a file is missing.
-        ValueError: If something is not as it was written.
+        OSError: If it is missing.
+        ValueError: If it is not as it was written.
     """
     stored = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     if not isinstance(stored, dict) or not isinstance(stored.get("content"), dict):
@@ -236,11 +291,23 @@ def _checked_facts(folder: Path) -> dict[str, Any]:
         raise ValueError(f"the checksum of {_MANIFEST} is wrong")
     if content["format"] != FORMAT:
         raise ValueError(f"its format is {content['format']}, this version reads {FORMAT}")
-    for record in content["files"]:
-        path = folder / record["name"]
-        if path.stat().st_size != record["n_bytes"] or _sha256(path) != record["sha256"]:
-            raise ValueError(f"the checksum of {record['name']} is wrong")
     return content
+
+
+def _file_problem(folder: Path, records: Iterable[Mapping[str, Any]]) -> str:
+    """What is wrong with the files of a checkpoint, as a manifest knows them; empty if nothing."""
+    try:
+        for record in records:
+            path = folder / record["name"]
+            if path.stat().st_size != record["n_bytes"] or _sha256(path) != record["sha256"]:
+                return f"the checksum of {record['name']} is wrong"
+    except OSError as error:
+        return _one_line(error)
+    return ""
+
+
+def _all_damaged(damaged: Sequence[str]) -> str:
+    return f"{'; '.join(damaged)}; no other is left, start the run anew."
 
 
 def _sha256(path: Path) -> str:

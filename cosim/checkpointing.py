@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -13,40 +13,13 @@ from cosim.checkpoint_store import Checkpoint, CheckpointStore, FileRecord
 from cosim.clock import SyncClock, SyncWindow
 from cosim.config import Checkpointing
 from cosim.errors import ResultsError, SimulationError, SuspendedError
+from cosim.ranks import Ranks
 from cosim.recorder import Recorder
 from cosim.saved_state import State, joined, part
 from cosim.scheduler import Side, Standing
 from cosim.signals import Packet, PacketLayout, Wish
 from cosim.stop_signal import StopSignal
 from cosim.stopwatch import Stopwatch
-
-
-class Ranks(Protocol):
-    """All ranks of a run; a single process is one."""
-
-    @property
-    def rank(self) -> int:
-        """This rank."""
-
-    def gather_records(self, record: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """Every rank's record of plain values, in rank order, on rank 0; None elsewhere."""
-
-    def share_record(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Rank 0's record, on every rank."""
-
-
-class OneRank:
-    """A run in one process."""
-
-    rank = 0
-
-    def gather_records(self, record: dict[str, Any]) -> list[dict[str, Any]] | None:
-        """A list of the one record."""
-        return [record]
-
-    def share_record(self, record: dict[str, Any]) -> dict[str, Any]:
-        """The record."""
-        return record
 
 
 @dataclass

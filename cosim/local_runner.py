@@ -12,10 +12,11 @@ from cosim.errors import ConfigurationError, CosimError, SuspendedError
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
+from cosim.ranks import OneRank
 from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink, MemorySink
 from cosim.results import RunResult, prepare_output, write_provenance
-from cosim.run_keeping import OneRank, RunKeeping, finished
+from cosim.run_keeping import RunKeeping, finished
 from cosim.scheduler import Position, Side, run_windows
 from cosim.stopwatch import Stopwatch
 from cosim.transport.in_process import InProcessTransport, NoPeer, SingleProcessGroup

@@ -104,9 +104,7 @@ def _run(
     if is_root and not resume:
         prepare_output(directory, overwrite)
     world.barrier()
-    keeping = RunKeeping(
-        experiment, planned, directory, resume, world, stopwatch, world.layout.size, position.side
-    )
+    keeping = RunKeeping(experiment, planned, directory, resume, world, stopwatch, position.side)
     world.barrier()  # before anything that all have looked at is removed
     if resume and keeping.is_finished:
         if is_root:

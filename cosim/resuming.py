@@ -10,6 +10,7 @@ from cosim.config import Experiment
 from cosim.errors import ConfigurationError
 from cosim.experiment_file import validate
 from cosim.plan import Plan
+from cosim.ranks import Ranks
 from cosim.results import PROVENANCE_FILE
 
 # The manifest's key for the experiment as its file says it.
@@ -65,27 +66,30 @@ def _provenance(directory: Path) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def newest(directory: Path) -> Checkpoint:
-    """The checkpoint from which the run in a folder goes on.
+def newest(directory: Path, ranks: Ranks | None = None) -> Checkpoint:
+    """The checkpoint from which the run in a folder goes on, the same on all ranks.
 
     Args:
         directory: Folder of the run.
+        ranks: Who goes on from it, each calling this; None: this process alone.
 
     Raises:
         ConfigurationError: If there is none.
         ResultsError: If all are damaged.
     """
-    found = CheckpointStore(directory, 1).newest()
-    if found is None and is_finished(directory):
-        raise ConfigurationError(
-            f"{directory} holds a run that reached its end; nothing of it is left to resume."
-        )
+    found = CheckpointStore(directory, 1).newest(ranks)
     if found is None:
-        raise ConfigurationError(
-            f"{directory / CHECKPOINTS_FOLDER} holds no checkpoint; runs write them with "
-            f"checkpoint: {{every_minutes: 10}} in the experiment file. Start the run anew."
-        )
+        raise ConfigurationError(_nothing_to_resume(directory))
     return found
+
+
+def _nothing_to_resume(directory: Path) -> str:
+    if is_finished(directory):
+        return f"{directory} holds a run that reached its end; nothing of it is left to resume."
+    return (
+        f"{directory / CHECKPOINTS_FOLDER} holds no checkpoint; runs write them with "
+        f"checkpoint: {{every_minutes: 10}} in the experiment file. Start the run anew."
+    )
 
 
 def same_run(checkpoint: Checkpoint, planned: Plan, n_ranks: int) -> None:
@@ -115,8 +119,12 @@ def interrupted_experiment(directory: Path) -> Experiment:
 
     Raises:
         ConfigurationError: If there is no checkpoint, or the experiment was made in Python.
+        ResultsError: If all are damaged.
     """
-    document = dict(newest(directory).facts[_DOCUMENT])
+    facts = CheckpointStore(directory, 1).newest_facts()
+    if facts is None:
+        raise ConfigurationError(_nothing_to_resume(directory))
+    document = dict(facts[_DOCUMENT])
     base = Path(document.pop("base"))
     try:
         return validate(document, base)

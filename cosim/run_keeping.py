@@ -7,18 +7,17 @@ from typing import Any
 
 from cosim.build import layouts
 from cosim.checkpoint_store import CheckpointStore
-from cosim.checkpointing import Checkpointer, OneRank, Ranks, recorder_state
+from cosim.checkpointing import Checkpointer, recorder_state
 from cosim.config import Checkpointing, Experiment
 from cosim.errors import ConfigurationError
 from cosim.plan import Plan
+from cosim.ranks import Ranks
 from cosim.recorder import Recorder
 from cosim.result_sinks import SEGMENTS_FOLDER, remove_segments
 from cosim.resuming import facts_of, is_finished, newest, same_finished, same_run
 from cosim.saved_state import State
 from cosim.stop_signal import StopSignal
 from cosim.stopwatch import Stopwatch
-
-__all__ = ["OneRank", "RunKeeping", "finished"]
 
 
 class RunKeeping:
@@ -31,7 +30,6 @@ class RunKeeping:
         resume: Whether it goes on from the newest checkpoint in the folder.
         ranks: Who takes part.
         stopwatch: Attributes the time spent.
-        n_ranks: How many take part.
         side: What this rank runs; None for all.
 
     Raises:
@@ -47,7 +45,6 @@ class RunKeeping:
         resume: bool,
         ranks: Ranks,
         stopwatch: Stopwatch,
-        n_ranks: int = 1,
         side: str | None = None,
     ):
         self._planned, self._ranks, self._stopwatch = planned, ranks, stopwatch
@@ -55,7 +52,9 @@ class RunKeeping:
         self._checkpointer: Checkpointer | None = None
         asked = planned.experiment.checkpoint
         self._settings = asked or (Checkpointing() if resume else None)
-        self._is_finished = resume and directory is not None and is_finished(directory)
+        # Rank 0's word: the ranks must not part here.
+        ended = resume and directory is not None and is_finished(directory)
+        self._is_finished = bool(ranks.share_record({"ended": ended})["ended"])
         self._resumed = None
         self._store: CheckpointStore | None = None
         if self._settings is None:
@@ -65,18 +64,18 @@ class RunKeeping:
                 "checkpoint: a run that is kept in memory cannot be saved; give output=... "
                 "(--output DIR), or remove checkpoint."
             )
-        if planned.circuits is None and n_ranks > 1:
+        if planned.circuits is None and ranks.size > 1:
             raise ConfigurationError(
-                f"checkpoint: a run without circuits needs one process, and {n_ranks} were "
+                f"checkpoint: a run without circuits needs one process, and {ranks.size} were "
                 f"started; leave mpirun out."
             )
         self._store = CheckpointStore(directory, self._settings.keep)
         if self._is_finished:
             same_finished(directory, planned)
         elif resume:
-            self._resumed = newest(directory)
-            same_run(self._resumed, planned, n_ranks)
-        self._facts = facts_of(experiment, planned, n_ranks)
+            self._resumed = newest(directory, ranks)
+            same_run(self._resumed, planned, ranks.size)
+        self._facts = facts_of(experiment, planned, ranks.size)
 
     @property
     def is_finished(self) -> bool:

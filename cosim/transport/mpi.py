@@ -242,6 +242,11 @@ class MpiWorld:
         """Rank in the world."""
         return self.layout.rank
 
+    @property
+    def size(self) -> int:
+        """Ranks in the world."""
+        return self.layout.size
+
     def share_record(self, record: dict[str, Any]) -> dict[str, Any]:
         """Rank 0's record of plain values, on every rank."""
         text = np.frombuffer(json.dumps(record).encode(), dtype=np.uint8)

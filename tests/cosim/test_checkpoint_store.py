@@ -5,6 +5,8 @@ import os
 import random
 import resource
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +112,67 @@ def test_without_an_undamaged_one_all_are_named(tmp_path):
         (save(store, n_windows) / "rank-1.npz").write_bytes(b"")
     with pytest.raises(ResultsError, match=r"000000009 is damaged .*000000005 is damaged"):
         store.newest()
+
+
+class ThreadRank:
+    """A rank that is a thread: the collectives of :class:`cosim.ranks.Ranks`, nothing else."""
+
+    def __init__(self, rank, size, barrier, board):
+        self.rank, self.size, self._barrier, self._board = rank, size, barrier, board
+
+    def _all(self, record):
+        self._board[self.rank] = json.dumps(record)
+        self._barrier.wait()
+        told = [json.loads(text) for text in self._board]
+        self._barrier.wait()
+        return told
+
+    def gather_records(self, record):
+        told = self._all(record)
+        return told if self.rank == 0 else None
+
+    def share_record(self, record):
+        return self._all(record)[0]
+
+
+def on_threads(size, work):
+    barrier, board = threading.Barrier(size, timeout=20), [""] * size
+    with ThreadPoolExecutor(size) as pool:
+        ranks = [ThreadRank(rank, size, barrier, board) for rank in range(size)]
+        return list(pool.map(work, ranks))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+@pytest.mark.parametrize("name", ["manifest.json", "rank-0.npz", "rank-1.npz"])
+def test_damage_that_one_rank_sees_makes_all_take_the_one_before(tmp_path, name, size):
+    """Also where there are more ranks than files: another number of them is refused later."""
+    store = CheckpointStore(tmp_path, 2)
+    save(store, 5)
+    spoil(save(store, 9) / name, "flip", random.Random(1))
+    found = on_threads(size, store.newest)
+    assert {checkpoint.folder.name for checkpoint in found} == {"000000005"}
+    assert len({checkpoint.damaged for checkpoint in found}) == 1
+    assert "000000009 is damaged" in found[0].damaged[0]
+    (tmp_path / "checkpoints" / "000000005" / name).unlink()
+    with pytest.raises(ResultsError, match="no other is left"):
+        on_threads(size, store.newest)
+
+
+def test_a_rank_reads_its_own_file_alone(tmp_path, monkeypatch):
+    """Or hundreds of ranks would read hundreds of files each before a run goes on."""
+    save(CheckpointStore(tmp_path, 2), 9)
+    checksum, read = checkpoint_store._sha256, []
+
+    def noted(path):
+        read.append(path.name)
+        return checksum(path)
+
+    monkeypatch.setattr(checkpoint_store, "_sha256", noted)
+    found = on_threads(2, CheckpointStore(tmp_path, 2).newest)
+    assert [checkpoint.facts["windows"] for checkpoint in found] == [9, 9]
+    assert sorted(read) == ["rank-0.npz", "rank-1.npz"]
+    assert CheckpointStore(tmp_path, 2).newest_facts()["windows"] == 9
+    assert len(read) == 2  # a manifest is enough to tell the experiment
 
 
 def test_another_format_is_not_read(tmp_path, monkeypatch):

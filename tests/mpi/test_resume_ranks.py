@@ -83,6 +83,30 @@ def test_sigterm_ends_all_ranks_with_75_and_the_run_goes_on(start, launch, tmp_p
 
 
 @pytest.mark.slow
+def test_a_file_of_one_rank_that_is_damaged_makes_both_take_the_one_before(
+    start, launch, tmp_path, whole
+):
+    """No rank but the last reads its file, and all have to hear of it."""
+    out = tmp_path / "out"
+    running = start(2, *command(OFTEN, "duration_ms=500.0"))
+    while len(checkpoints(out)) < 2:
+        assert wait_for_another(out, checkpoints(out), running)
+    os.kill(running.launcher, signal.SIGTERM)
+    assert running.finish(timeout_s=60).status == os.EX_TEMPFAIL
+    before, last = sorted(checkpoints(out))
+    damaged = out / "checkpoints" / last / "rank-1.npz"
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    done = launch(2, *RESUME)
+    assert done.status == 0
+    (line,) = done.said
+    assert f"{last} is damaged (the checksum of rank-1.npz is wrong)" in line
+    assert line.endswith(f"the run goes on from {before}.")
+    assert_same(out, whole)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_sigterm_to_any_one_of_three_ranks_ends_all(start, launch, tmp_path, whole, rank):
     out = tmp_path / "out"
