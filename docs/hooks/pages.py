@@ -2,8 +2,8 @@
 
 ``<!-- command line -->`` becomes one section per command, made from the program itself, and
 ``<!-- README: HEADING -->`` that section of the README (its limits), so that it is not written
-twice. Links to files of the repository that are no pages (tests, examples, README) become plain
-names.
+twice. Links to files of the repository that are no pages (tests, examples, README) become their
+names. Paths and dotted names in tables may break at their parts.
 """
 
 import posixpath
@@ -26,7 +26,20 @@ def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
 
 def on_page_content(html: str, **_: Any) -> str:
     """Called by mkdocs with a page's HTML: docstrings mark names as Sphinx does."""
-    return re.sub(r":(?:func|class|meth|attr|data|mod):(?=<code>)", "", html)
+    html = re.sub(r":(?:func|class|meth|attr|data|mod):(?=<code>)", "", html)
+    return re.sub(r"<td\b.*?</td>", lambda cell: _with_breaks(cell[0]), html, flags=re.S)
+
+
+def _with_breaks(cell: str) -> str:
+    """A cell whose long names may be broken after a slash, or after the dots of a module's name."""
+
+    def broken(code: re.Match[str]) -> str:
+        text = code[1].replace("/", "/<wbr>")
+        if re.fullmatch(r"(\w+\.){2,}\w+", text):
+            text = text.replace(".", ".<wbr>")
+        return f"<code>{text}</code>"
+
+    return re.sub(r"<code>([^<]*)</code>", broken, cell)
 
 
 def readme_section(heading: str) -> str:
@@ -79,7 +92,8 @@ def _without_links_out(markdown: str, page: Any, files: Any) -> str:
         from_root = path.removeprefix("docs/")
         if path != from_root and files.get_file_from_path(from_root):
             return f"[{text}]({posixpath.relpath(from_root, here or '.')}{hash_}{anchor})"
-        return text
+        name = inside.removeprefix("../").rstrip("/")
+        return text if name in text else f"{text} (`{name}`)"
 
     # Not after an exclamation mark: a missing picture is a mistake.
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", mended, markdown)

@@ -156,6 +156,8 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert (tmp_path / "tutorial" / "index.html").is_file()
-    commands = (tmp_path / "reference" / "command-line" / "index.html").read_text()
-    assert "cosim export" in commands
+    assert "cosim export" in (tmp_path / "reference" / "command-line.html").read_text()
+    # From disk a link to a folder would show its files.
+    for page in tmp_path.rglob("*.html"):
+        links = re.findall(r'href="([^":#]+)"', page.read_text())
+        assert not [link for link in links if link.endswith(("/", "."))], page
