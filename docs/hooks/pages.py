@@ -1,11 +1,13 @@
 """What mkdocs does to pages before they are HTML.
 
-``<!-- command line -->`` becomes one section per command, made from the program itself, and
-``<!-- README: HEADING -->`` that section of the README (its limits), so that it is not written
+``<!-- command line -->`` becomes one section per command, made from the program itself,
+``<!-- fit file -->`` the keys of a fit file, and ``<!-- README: HEADING -->`` that section of the README (its limits), so that it is not written
 twice. Links to files of the repository that are no pages (tests, examples, README) become their
 names. Paths and dotted names in tables may break at their parts.
 """
 
+import inspect
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -20,7 +22,10 @@ _OTHER_PAGES = re.compile(r"[a-z]+:|#")
 def on_page_markdown(markdown: str, page: Any, files: Any, **_: Any) -> str:
     """Called by mkdocs for every page."""
     markdown = re.sub(r"<!-- README: (.+?) -->", lambda m: readme_section(m[1]), markdown)
-    markdown = markdown.replace("<!-- command line -->", command_line())
+    if "<!-- command line -->" in markdown:
+        markdown = markdown.replace("<!-- command line -->", command_line())
+    if "<!-- fit file -->" in markdown:
+        markdown = markdown.replace("<!-- fit file -->", fit_file())
     return _without_links_out(markdown, page, files)
 
 
@@ -64,10 +69,11 @@ def _section(name: str, command: Any) -> str:
     options = [p for p in command.params if p.param_type_name == "option"]
     synopsis = " ".join([f"cosim {name}", *(_named(p) for p in arguments), "[OPTIONS]"])
     lines = [f"## cosim {name}", "", f"`{synopsis}`", "", command.help or "", ""]
-    lines += ["| | | default |", "|---|---|---|"]
+    lines += ["| argument, option | meaning | default |", "|---|---|---|"]
     lines += [f"| `{_named(p)}` | {p.help or ''} | |" for p in arguments]
     for option in options:
         names = ", ".join(f"`{one}`" for one in (*option.opts, *option.secondary_opts))
+        names += f" {option.metavar}" if option.metavar else ""
         default = "" if option.default in (None, False, ...) else f"`{option.default}`"
         lines.append(f"| {names} | {option.help or ''} | {default} |")
     return "\n".join([*lines, ""])
@@ -75,6 +81,37 @@ def _section(name: str, command: Any) -> str:
 
 def _named(argument: Any) -> str:
     return str(argument.metavar or argument.name.upper())
+
+
+def fit_file() -> str:
+    """The keys of a fit file with their defaults, section by section, from its own schema."""
+    from fitting.config import FitFile
+
+    plain, sections = [], []
+    for key, field in FitFile.model_fields.items():
+        keys = getattr(type(field.default), "model_fields", None)
+        if keys is None:
+            plain.append((key, field))
+            continue
+        about = inspect.cleandoc(type(field.default).__doc__ or "").replace("``", "`")
+        sections.append(f"### `{key}`\n\n{about}\n\n{_keys(keys.items(), f'{key}.')}")
+    return "\n\n".join([_keys(plain), *sections])
+
+
+def _keys(fields: Any, before: str = "") -> str:
+    lines = ["| key | default |", "|---|---|"]
+    for key, field in fields:
+        default = field.default
+        text = "needed" if field.is_required() else f"`{_written(default)}`"
+        lines.append(f"| `{before}{key}` | {text} |")
+    return "\n".join(lines)
+
+
+def _written(value: Any) -> str:
+    """A default as YAML has it."""
+    if hasattr(value, "model_dump"):
+        value = value.model_dump(exclude_defaults=True) or "all"
+    return "none" if value is None else json.dumps(value) if not isinstance(value, str) else value
 
 
 def _without_links_out(markdown: str, page: Any, files: Any) -> str:
