@@ -57,11 +57,14 @@ start_ms = first_ms[connectome.index(REGION)]
 
 figure, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
 reach = np.array([0.0, np.nanmax(first_ms - start_ms)])
-axes.plot(reach, reach, color="0.8", zorder=0)
+axes.plot(reach, reach, color="0.7", zorder=0, label="the delay itself")
 way_ms[connectome.index(REGION)] = np.nan  # itself
 direct = connectome.weights[:, connectome.index(REGION)] > 0
-for chosen, label in ((direct, "connected directly"), (~direct, "by way of others")):
-    axes.plot(way_ms[chosen], (first_ms - start_ms)[chosen], "o", ms=4, label=label)
+for chosen, label, mark in (
+    (direct, "connected directly", "o"),
+    (~direct, "by way of others", "^"),
+):
+    axes.plot(way_ms[chosen], (first_ms - start_ms)[chosen], mark, ms=4.5, label=label)
 axes.legend(frameon=False)
 axes.set(xlabel="delay along the shortest way, ms", ylabel="first difference, ms")
 axes.set_title(f"Regions that hear of {REGION}")

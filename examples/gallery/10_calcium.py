@@ -46,7 +46,7 @@ def run(ip3_mM: float) -> cosim.RunResult:
 
 # %%
 figure, (potential, calcium) = plt.subplots(
-    2, 1, figsize=(8, 4.6), sharex=True, layout="constrained"
+    2, 1, figsize=(8, 4.8), sharex=True, layout="constrained"
 )
 for ip3_uM, colour in ((0.1, "C0"), (2.0, "C3")):
     result = run(ip3_uM * 1e-3)
@@ -56,7 +56,7 @@ for ip3_uM, colour in ((0.1, "C0"), (2.0, "C3")):
     calcium.plot(inside.time, 1e3 * inside, color=colour, label=f"IP3 {ip3_uM:g} µM")
     rate = float(result.rates(bin_ms=50.0).sel(population="rPCUN.E").mean())
     print(f"IP3 {ip3_uM:g} uM: {rate:.1f} Hz, calcium up to {1e3 * float(inside.max()):.2f} uM")
-potential.set(ylabel="mV", title="One excitatory cell of the right precuneus")
-calcium.set(xlabel="time, ms", ylabel="calcium in the cytosol, µM")
-calcium.legend(frameon=False)
+potential.set(ylabel="membrane, mV", title="One excitatory cell of the right precuneus")
+calcium.set(xlabel="time, ms", ylabel="cytosolic calcium, µM")
+calcium.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.98))
 figure.savefig(OUTPUT / "10_calcium.png", dpi=110)

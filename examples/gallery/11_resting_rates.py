@@ -35,15 +35,16 @@ def resting_hz(G: float, controlled: bool) -> np.ndarray:
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.4), sharey=True, layout="constrained")
 for controlled, panel in zip((False, True), axes, strict=True):
     rates_hz = np.array([resting_hz(G, controlled) for G in COUPLINGS])
-    panel.plot(COUPLINGS, rates_hz, color="0.7", lw=0.6)
+    labels = ["each region", *["_"] * (rates_hz.shape[1] - 1)]
+    panel.plot(COUPLINGS, rates_hz, color="0.7", lw=0.6, label=labels)
+    panel.plot(COUPLINGS, rates_hz.max(axis=1), color="C3", lw=4, label="most active region")
     panel.plot(COUPLINGS, rates_hz.mean(axis=1), color="C0", lw=2, label="mean of 66 regions")
-    panel.plot(COUPLINGS, rates_hz.max(axis=1), color="C3", lw=2, label="most active region")
     panel.set(xlabel="global coupling G", ylim=(0, None))
     at_most = rates_hz.max(axis=1)[-1]
     print(
         "controlled" if controlled else "as it is", f"G {COUPLINGS[-1]:g}: at most {at_most:.1f} Hz"
     )
-axes[0].set(ylabel="excitatory rate at rest, Hz", title="J_i = 1")
-axes[1].set_title("feedback inhibition control at 3 Hz")
+axes[0].set(ylabel="excitatory rate at rest, Hz", title="without control, J_i = 1")
+axes[1].set_title("with feedback inhibition control at 3 Hz")
 axes[0].legend(frameon=False)
 figure.savefig(OUTPUT / "11_resting_rates.png", dpi=110)

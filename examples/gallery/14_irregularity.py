@@ -57,11 +57,13 @@ rates_hz = [elephant.statistics.mean_firing_rate(train).rescale("Hz").item() for
 intervals = [elephant.statistics.isi(train) for train in trains if len(train) > 4]
 cv = [elephant.statistics.cv(one) for one in intervals]
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
-left.hist(rates_hz, bins=20)
+# Edges between whole numbers of spikes, two a bin: a rate is a count over the duration.
+counts = np.array([len(train) for train in trains])
+left.hist(rates_hz, bins=(np.arange(counts.min(), counts.max() + 3, 2) - 0.5) / stop)
 left.set(xlabel="rate of a cell, Hz", ylabel="cells")
 right.hist(cv, bins=20)
-right.axvline(1.0, color="0.5", ls="--")
-right.set(xlabel="coefficient of variation of its intervals")
-right.set_title("1: as a Poisson process", fontsize=10)
+right.axvline(1.0, color="C3", ls="--")
+right.text(1.01, 0.95, "Poisson", color="C3", transform=right.get_xaxis_transform(), va="top")
+right.set(xlabel="coefficient of variation of its intervals", ylabel="cells")
 figure.savefig(OUTPUT / "14_irregularity.png", dpi=110)
 print(f"{np.mean(rates_hz):.1f} Hz, CV {np.mean(cv):.2f} of {len(cv)} cells")

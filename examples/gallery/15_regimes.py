@@ -45,6 +45,6 @@ axes.fill_between(
     label="bistable",
 )
 axes.set(xlabel="g_IE, nA", ylabel="g_EI, nA", title="g_EE = 0.5 nA, no input from others")
-axes.legend(facecolor="0.75")
+axes.legend(facecolor="0.2", framealpha=0.9, labelcolor="white")
 figure.savefig(OUTPUT / "15_regimes.png", dpi=110)
 print(f"the band begins at g_IE {np.nanmin(boundary.g_IE):.2f} nA")
