@@ -1,9 +1,9 @@
 """What mkdocs does to pages before they are HTML.
 
 ``<!-- command line -->`` becomes one section per command, made from the program itself,
-``<!-- fit file -->`` the keys of a fit file, and ``<!-- README: HEADING -->`` that section of the README (its limits), so that it is not written
-twice. Links to files of the repository that are no pages (tests, examples, README) become their
-names. Paths and dotted names in tables may break at their parts.
+``<!-- fit file -->`` the keys of a fit file, and ``<!-- README: HEADING -->`` that section of the
+README (its limits), so that none is written twice. Links to files of the repository that are no
+pages (tests, examples, README) become their names. Long names in tables may break at their parts.
 """
 
 import inspect
