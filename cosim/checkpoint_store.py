@@ -204,8 +204,13 @@ class CheckpointStore:
                 self._remove(folder)
 
     def remove_all(self) -> None:
-        """Remove every checkpoint."""
-        if self._folder.exists():
+        """Remove every checkpoint, and their folder unless it is a link to another place."""
+        if not self._folder.is_dir():
+            return
+        for folder in self._all():
+            self._remove(folder)
+        self.discard()
+        if not self._folder.is_symlink():
             shutil.rmtree(self._folder)
 
     @staticmethod

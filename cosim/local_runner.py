@@ -15,7 +15,8 @@ from cosim.provenance import facts
 from cosim.ranks import OneRank
 from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink, MemorySink
-from cosim.results import RunResult, prepare_output, write_provenance
+from cosim.results import RunResult
+from cosim.run_folder import prepare_output, write_provenance
 from cosim.run_keeping import RunKeeping, finished
 from cosim.scheduler import Position, Side, run_windows
 from cosim.stopwatch import Stopwatch
@@ -92,8 +93,8 @@ def run_here(
         if directory is None:
             return RunResult.in_memory(memory, provenance=provenance, connectome=connectome)
         write_provenance(directory, provenance)
-        keeping.remove()
         recorder.close()
+        keeping.remove()  # last: until then the folder can tell what it is of
         return RunResult.open(directory)
 
 

@@ -16,7 +16,8 @@ from cosim.progress import RunProgress
 from cosim.provenance import facts
 from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink, MemorySink
-from cosim.results import RunResult, prepare_output, write_provenance
+from cosim.results import RunResult
+from cosim.run_folder import prepare_output, write_provenance
 from cosim.run_keeping import RunKeeping, finished
 from cosim.scheduler import Position, Side, run_windows
 from cosim.spiking.interpreter import load_neuron, split_world
@@ -151,9 +152,10 @@ def _run(
         if records is not None:
             write_provenance(directory, known(records, **keeping.facts()))
         world.barrier()
-        keeping.remove()
         if writer is not None:
             recorder.close()
+        world.barrier()
+        keeping.remove()  # last: until then the folder can tell what it is of
         world.barrier()
     return RunResult.open(directory)
 

@@ -18,7 +18,8 @@ from cosim.report_overview import make_overview
 from cosim.report_panels import make_panels
 from cosim.reproduction import reproduction
 from cosim.result_files import atomic_file
-from cosim.results import REPORT_FILES, RunResult
+from cosim.results import RunResult
+from cosim.run_folder import REPORT_FILES
 
 
 def write_report(

@@ -9,7 +9,8 @@ from typing import Any
 from cosim.errors import ResultsError
 from cosim.report_findings import MIN_CORRELATION_SAMPLES, Findings, RegionSeries
 from cosim.result_sinks import SEGMENTS_FOLDER
-from cosim.results import PROVENANCE_FILE, RunResult
+from cosim.results import RunResult
+from cosim.run_folder import PROVENANCE_FILE
 
 
 @dataclass(frozen=True)

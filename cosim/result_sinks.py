@@ -174,6 +174,18 @@ def remove_segments(folder: Path) -> None:
         folder.parent.rmdir()
 
 
+def remove_all_segments(directory: Path) -> None:
+    """Remove the segments of all writers; none may be at work.
+
+    Args:
+        directory: Folder of the run.
+    """
+    for writer in (directory / SEGMENTS_FOLDER).glob("*/"):
+        remove_segments(writer)
+    if (directory / SEGMENTS_FOLDER).is_dir():  # a kill may have left it empty
+        (directory / SEGMENTS_FOLDER).rmdir()
+
+
 @dataclass(frozen=True, slots=True)
 class _SegmentChunk:
     """Rows in a closed segment, opened per read: segments may outnumber the open files allowed."""

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,6 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from cosim.checkpoint_store import CHECKPOINTS_FOLDER, CheckpointStore
 from cosim.connectome_file import CONNECTOME_FILE, write_connectome
 from cosim.errors import ResultsError
 from cosim.result_files import (
@@ -24,21 +23,20 @@ from cosim.result_files import (
     SPIKES_FILE,
     PopulationLabels,
     Table,
-    atomic_file,
     exchange_dataset,
     mean_field_dataset,
     recording_dataset,
     sort_spikes,
     write_result_files,
 )
-from cosim.result_sinks import SEGMENTS_FOLDER, MemorySink, read_segments, remove_segments
-
-PROVENANCE_FILE = "provenance.json"
-REPORT_FILES = ("report.html", "report.png")
-_RESULT_FILES = (
-    MEAN_FIELD_FILE, EXCHANGE_FILE, SPIKES_FILE, *RECORDING_FILES.values(), PROVENANCE_FILE,
-    CONNECTOME_FILE, *REPORT_FILES,
-)  # fmt: skip
+from cosim.result_sinks import SEGMENTS_FOLDER, MemorySink, read_segments
+from cosim.run_folder import (
+    PROVENANCE_FILE,
+    held_results,
+    prepare_output,
+    reached_end,
+    write_provenance,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,8 @@ class RunResult:
                 f"{path} holds no results ({MEAN_FIELD_FILE}, {SPIKES_FILE} or "
                 f"{SEGMENTS_FOLDER}/ expected); give the folder of a run (--output)."
             )
-        # Segments are removed last, so without any the final files are all there will be.
-        complete = not (path / SEGMENTS_FOLDER).exists()
+        # A kill after the end of a run may have left segments beside the final files.
+        complete = not (path / SEGMENTS_FOLDER).exists() or reached_end(path)
         return cls(path, () if complete else read_segments(path), None, complete)
 
     @classmethod
@@ -278,84 +276,3 @@ class RunResult:
     def _netcdf(self, name: str) -> xr.Dataset | None:
         stored = self._file(name)
         return None if stored is None else xr.open_dataset(stored, engine="h5netcdf")
-
-
-def held_results(directory: Path) -> list[str]:
-    """Names of the results that a folder holds.
-
-    Args:
-        directory: Existing folder.
-    """
-    names = (*_RESULT_FILES, SEGMENTS_FOLDER, CHECKPOINTS_FOLDER)
-    return [name for name in names if (directory / name).exists()]
-
-
-def prepare_output(directory: Path, overwrite: bool) -> Path:
-    """Make the folder of a run ready; under MPI one rank does this before any records.
-
-    Overwriting removes the results of the run before, and nothing else in the folder.
-
-    Args:
-        directory: Folder to create or reuse.
-        overwrite: Whether the results of another run may be replaced.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ResultsError: If it holds results that may not be replaced, or cannot be written.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        held = held_results(directory)
-        if held and not overwrite:
-            raise ResultsError(
-                f"{directory} already holds results ({', '.join(held)}); choose another folder"
-                f"{', go on with --resume' if CHECKPOINTS_FOLDER in held else ''} or "
-                f"allow replacing them with --overwrite (overwrite=True in Python)."
-            )
-        CheckpointStore(directory, 1).remove_all()
-        for name in _RESULT_FILES:
-            (directory / name).unlink(missing_ok=True)
-        for writer in (directory / SEGMENTS_FOLDER).glob("*/"):
-            remove_segments(writer)
-        if (directory / SEGMENTS_FOLDER).exists():
-            (directory / SEGMENTS_FOLDER).rmdir()
-        # Permission bits do not tell (root, read-only mounts, quotas); writing does.
-        probe = directory / ".cosim-probe"
-        probe.write_bytes(b"\n")
-        probe.unlink()
-    except OSError as error:
-        raise ResultsError(
-            f"Output folder {directory} cannot be written: {error.strerror}; choose another with "
-            f"--output."
-        ) from error
-    return directory
-
-
-def write_provenance(directory: Path, facts: Mapping[str, Any]) -> None:
-    """Write ``provenance.json`` atomically.
-
-    Args:
-        directory: Folder of the run.
-        facts: Facts of the run; numbers that are not finite become null, for which JSON has a
-            word.
-    """
-    with atomic_file(directory / PROVENANCE_FILE) as path:
-        text = json.dumps(_plain(facts), indent=2, allow_nan=False, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
-
-
-def _plain(value: Any) -> Any:
-    """The value in JSON's own types."""
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, Iterable):
-        return [_plain(item) for item in value]
-    return str(value)

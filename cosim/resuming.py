@@ -1,17 +1,16 @@
 """Taking up an interrupted run: what is in its folder, and whether it is the same run."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from cosim.checkpoint_identity import differences, identity, stated
 from cosim.checkpoint_store import CHECKPOINTS_FOLDER, Checkpoint, CheckpointStore
 from cosim.config import Experiment
-from cosim.errors import ConfigurationError
+from cosim.errors import ConfigurationError, ResultsError
 from cosim.experiment_file import validate
 from cosim.plan import Plan
 from cosim.ranks import Ranks
-from cosim.results import PROVENANCE_FILE
+from cosim.run_folder import reached_end, stored_facts
 
 # The manifest's key for the experiment as its file says it.
 _DOCUMENT = "document"
@@ -29,15 +28,6 @@ def facts_of(experiment: Experiment, planned: Plan, n_ranks: int) -> dict[str, A
     return {"identity": identity(planned, n_ranks), _DOCUMENT: document}
 
 
-def is_finished(directory: Path) -> bool:
-    """Whether a folder holds a run that reached its end.
-
-    Args:
-        directory: Folder of the run.
-    """
-    return "wall_s" in _provenance(directory)
-
-
 def same_finished(directory: Path, planned: Plan) -> None:
     """Make sure that a run which reached its end is the one that would be resumed.
 
@@ -48,7 +38,7 @@ def same_finished(directory: Path, planned: Plan) -> None:
     Raises:
         ConfigurationError: If it is another experiment, with what differs.
     """
-    then = _provenance(directory).get("experiment") or {}
+    then = stored_facts(directory).get("experiment") or {}
     now = planned.experiment.resolved()
     problem = differences({"experiment": stated(now)}, {"experiment": stated(then)})
     if problem:
@@ -56,14 +46,6 @@ def same_finished(directory: Path, planned: Plan) -> None:
             f"{directory} holds the results of another experiment, which reached its end: "
             f"{problem}. Start this one in another folder, without --resume."
         )
-
-
-def _provenance(directory: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads((directory / PROVENANCE_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
 
 
 def newest(directory: Path, ranks: Ranks | None = None) -> Checkpoint:
@@ -84,7 +66,7 @@ def newest(directory: Path, ranks: Ranks | None = None) -> Checkpoint:
 
 
 def _nothing_to_resume(directory: Path) -> str:
-    if is_finished(directory):
+    if reached_end(directory):
         return f"{directory} holds a run that reached its end; nothing of it is left to resume."
     return (
         f"{directory / CHECKPOINTS_FOLDER} holds no checkpoint; runs write them with "
@@ -121,7 +103,12 @@ def interrupted_experiment(directory: Path) -> Experiment:
         ConfigurationError: If there is no checkpoint, or the experiment was made in Python.
         ResultsError: If all are damaged.
     """
-    facts = CheckpointStore(directory, 1).newest_facts()
+    facts = None
+    try:
+        facts = CheckpointStore(directory, 1).newest_facts()
+    except ResultsError:
+        if not reached_end(directory):  # else they were about to be removed
+            raise
     if facts is None:
         raise ConfigurationError(_nothing_to_resume(directory))
     document = dict(facts[_DOCUMENT])

@@ -13,8 +13,9 @@ from cosim.errors import ConfigurationError
 from cosim.plan import Plan
 from cosim.ranks import Ranks
 from cosim.recorder import Recorder
-from cosim.result_sinks import SEGMENTS_FOLDER, remove_segments
-from cosim.resuming import facts_of, is_finished, newest, same_finished, same_run
+from cosim.result_sinks import remove_all_segments
+from cosim.resuming import facts_of, newest, same_finished, same_run
+from cosim.run_folder import reached_end
 from cosim.saved_state import State
 from cosim.stop_signal import StopSignal
 from cosim.stopwatch import Stopwatch
@@ -53,7 +54,7 @@ class RunKeeping:
         asked = planned.experiment.checkpoint
         self._settings = asked or (Checkpointing() if resume else None)
         # Rank 0's word: the ranks must not part here.
-        ended = resume and directory is not None and is_finished(directory)
+        ended = resume and directory is not None and reached_end(directory)
         self._is_finished = bool(ranks.share_record({"ended": ended})["ended"])
         self._resumed = None
         self._store: CheckpointStore | None = None
@@ -164,8 +165,7 @@ def finished(directory: Path, keeping: RunKeeping) -> bool:
         return False
     _say(f"{directory} holds this run already, up to its end; nothing is simulated.")
     keeping.remove()
-    for writer in (directory / SEGMENTS_FOLDER).glob("*/"):
-        remove_segments(writer)
+    remove_all_segments(directory)
     return True
 
 

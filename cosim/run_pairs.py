@@ -11,7 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.errors import ResultsError
-from cosim.results import RunResult, held_results
+from cosim.results import RunResult
+from cosim.run_folder import held_results
 
 _BOLD_MONITORS = ("bold", "balloon")
 _MAIN_MONITOR = "temporal_average"

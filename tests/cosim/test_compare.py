@@ -18,7 +18,7 @@ from cosim.measures import combine
 from cosim.pair_comparison import PairComparison, Places
 from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink
-from cosim.results import write_provenance
+from cosim.run_folder import write_provenance
 from cosim.run_pairs import Run, Series
 from cosim.signals import PacketLayout, SignalLayout
 

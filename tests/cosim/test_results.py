@@ -12,7 +12,8 @@ from cosim.clock import SyncClock
 from cosim.errors import ResultsError
 from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink, MemorySink
-from cosim.results import RunResult, prepare_output, write_provenance
+from cosim.results import RunResult
+from cosim.run_folder import prepare_output, write_provenance
 from cosim.signals import PacketLayout, SignalLayout
 
 TO_BRAIN = PacketLayout("NEURON", (SignalLayout("R_e", ("V1",), True),))

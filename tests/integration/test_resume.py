@@ -11,7 +11,7 @@ from own_process import told_by
 from typer.testing import CliRunner
 
 import cosim
-from cosim import checkpointing
+from cosim import checkpointing, local_runner
 from cosim.checkpoint_store import CheckpointStore
 from cosim.checkpointing import Checkpointer
 from cosim.cli import app
@@ -157,6 +157,72 @@ def test_a_run_that_finished_leaves_no_checkpoint_and_says_that_it_was_resumed(t
     assert whole.provenance["resumed"] == []
     again = cosim.run(validate(brain_alone()), folder, resume=True)  # nothing is left to do
     assert same(again, whole)
+
+
+ONCE = {"every_ms": 600.0}
+
+
+def dies_while_it_tidies_up(folder, call):
+    """A run in a child, killed at the n-th removal after its end; whether it got that far."""
+    child = os.fork()
+    if child == 0:
+        n_calls = [-(10**9)]
+
+        def counted(function):
+            def called(*args, **kwargs):
+                n_calls[0] += 1
+                if n_calls[0] == call:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return function(*args, **kwargs)
+
+            return called
+
+        write = local_runner.write_provenance
+
+        def written(directory, facts):
+            write(directory, facts)
+            n_calls[0] = 0 if "wall_s" in facts else n_calls[0]
+
+        local_runner.write_provenance = written
+        os.fsync = lambda descriptor: None  # what was written outlives a killed process
+        os.unlink, os.rmdir, os.rename = map(counted, (os.unlink, os.rmdir, os.rename))
+        try:
+            cosim.run(validate(brain_alone(checkpoint=ONCE)), folder)
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1] != 0
+
+
+def test_a_kill_after_the_end_leaves_a_run_that_is_whole(tmp_path):
+    """Each removal of what led there is the last one in turn; nobody is told to run it again."""
+    whole = cosim.run(validate(brain_alone(checkpoint=None)), tmp_path / "whole")
+    call = 1
+    while True:
+        folder = tmp_path / str(call)
+        killed = dies_while_it_tidies_up(folder, call)
+        assert same(cosim.RunResult.open(folder), whole)
+        assert cosim.RunResult.open(folder).complete
+        ran = CliRunner().invoke(app, ["run", "--resume", str(folder), "-q", "--no-report"])
+        assert ("nothing is simulated" in ran.stderr) or ("reached its end" in ran.stderr)
+        assert cosim.run(validate(brain_alone(checkpoint=ONCE)), folder, resume=True).complete
+        left = {path.name for path in folder.iterdir()}
+        assert left == {"connectome.nc", "mean_field.nc", "provenance.json"}
+        if not killed:
+            break
+        call += 1
+    assert call > 5
+
+
+def test_checkpoints_in_another_place_by_a_link(tmp_path, die_at):
+    """The link is the user's and stays; what was written there goes."""
+    elsewhere, folder = tmp_path / "scratch", tmp_path / "run"
+    interrupted(folder, die_at)
+    (folder / "checkpoints").rename(elsewhere)
+    (folder / "checkpoints").symlink_to(elsewhere)
+    assert cosim.run(validate(brain_alone()), folder, resume=True).complete
+    assert (folder / "checkpoints").is_symlink()
+    assert [*elsewhere.iterdir()] == []
+    assert cosim.run(validate(brain_alone()), folder, overwrite=True).complete
 
 
 def test_checkpoints_stay_where_the_user_keeps_them(tmp_path):

@@ -7,7 +7,7 @@ from cosim.clock import SyncClock
 from cosim.connectome_file import write_connectome
 from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink
-from cosim.results import write_provenance
+from cosim.run_folder import write_provenance
 from cosim.signals import PacketLayout, SignalLayout
 from cosim.stopwatch import PHASES
 
