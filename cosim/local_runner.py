@@ -9,6 +9,7 @@ from cosim.build import build_neuron, build_tvb
 from cosim.config import Experiment
 from cosim.connectome_file import connectome_dataset, write_connectome
 from cosim.errors import ConfigurationError, CosimError, SuspendedError
+from cosim.folder_claim import claimed
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
@@ -41,9 +42,22 @@ def run_here(
         quiet: Show no progress.
         resume: Whether to go on with the run that was interrupted in that folder.
     """
-    started, stopwatch = datetime.now().astimezone(), Stopwatch()
-    planned = plan(experiment)
     directory = None if output is None else Path(output)
+    stopwatch, planned = Stopwatch(), plan(experiment)
+    with claimed(directory, resume):
+        return _run(experiment, planned, directory, overwrite, quiet, resume, stopwatch)
+
+
+def _run(
+    experiment: Experiment,
+    planned: Plan,
+    directory: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    resume: bool,
+    stopwatch: Stopwatch,
+) -> RunResult:
+    started = datetime.now().astimezone()
     if directory is not None and not resume:
         prepare_output(directory, overwrite)
     keeping = RunKeeping(experiment, planned, directory, resume, OneRank(), stopwatch)

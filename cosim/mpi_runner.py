@@ -11,6 +11,7 @@ from cosim.build import build_neuron, build_tvb, layouts
 from cosim.config import Experiment
 from cosim.connectome_file import connectome_dataset, write_connectome
 from cosim.errors import ConfigurationError, CosimError, SuspendedError
+from cosim.folder_claim import claimed
 from cosim.plan import Plan, plan
 from cosim.progress import RunProgress
 from cosim.provenance import facts
@@ -70,7 +71,10 @@ def run_as_rank(
     try:
         check_world(size)
         world = MpiWorld(timeout_s)
-        result = _run(world, experiment, output, overwrite, resume, quiet, position, recorders)
+        with ExitStack() as held:
+            result = _run(
+                world, experiment, output, overwrite, resume, quiet, position, recorders, held
+            )
     except SuspendedError:
         # Every rank has saved its part and ends by itself.
         atexit.unregister(left_from_within)
@@ -90,6 +94,7 @@ def _run(
     quiet: bool,
     position: Position,
     recorders: list[Recorder],
+    held: ExitStack,
 ) -> RunResult:
     started, stopwatch = datetime.now().astimezone(), Stopwatch()
     is_tvb, is_root = world.layout.is_tvb, world.layout.rank == 0
@@ -102,8 +107,10 @@ def _run(
     split_world(world.layout.n_neuron)
     planned = plan(experiment)
     directory = Path(output)
-    if is_root and not resume:
-        prepare_output(directory, overwrite)
+    if is_root:
+        held.enter_context(claimed(directory, resume))
+        if not resume:
+            prepare_output(directory, overwrite)
     world.barrier()
     keeping = RunKeeping(experiment, planned, directory, resume, world, stopwatch, position.side)
     world.barrier()  # before anything that all have looked at is removed

@@ -17,6 +17,7 @@ from cosim.checkpointing import Checkpointer
 from cosim.cli import app
 from cosim.errors import ConfigurationError, ResultsError, SuspendedError
 from cosim.experiment_file import validate
+from cosim.folder_claim import claimed
 
 DATA = Path(__file__).parent / "data"
 EVERYTHING = DATA / "everything.yaml"
@@ -364,6 +365,19 @@ def test_a_new_run_is_not_mixed_up_with_checkpoints(tmp_path, die_at):
         cosim.run(validate(brain_alone()), tmp_path)
     result = cosim.run(validate(brain_alone()), tmp_path, overwrite=True)
     assert result.provenance["resumed"] == []
+
+
+def test_a_folder_that_another_run_writes_into_is_left_alone(tmp_path, die_at, monkeypatch):
+    interrupted(tmp_path, die_at)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr("cosim.folder_claim._LEASE_S", 0.1)
+    with claimed(tmp_path, resume=True):
+        for how in ({"resume": True}, {"overwrite": True}):
+            with pytest.raises(ResultsError, match="another run writes into it"):
+                cosim.run(validate(brain_alone()), tmp_path, **how)
+        now = {path: path.stat().st_mtime_ns for path in before}
+    assert now == before
+    assert cosim.run(validate(brain_alone()), tmp_path, resume=True).complete
 
 
 def test_a_circuit_file_that_says_something_else_is_refused(tmp_path, die_at, monkeypatch):
