@@ -140,11 +140,11 @@ def build_neuron(
         duration_ms=plan.experiment.duration_ms,
     )
     closing.callback(engine.close)
-    engine.choose_injection(
+    engine.ports.choose_injection(
         plan.experiment.synchronization.injection, _expected_events(plan, circuits, engine)
     )
-    for label in engine.populations:
-        recorder.declare_population(label, engine.n_cells(label))
+    for label in engine.network.populations:
+        recorder.declare_population(label, engine.network.n_cells(label))
     coupling = plan.family.coupling
     feels_coupling = any(drive.variable == coupling for drive in circuits.drives)
     initial = {
@@ -197,7 +197,7 @@ def _expected_events(plan: Plan, circuits: CircuitPlan, engine: NeuronEngine) ->
         sent = start[names.index(drive.variable), sources]
         gains = drive.target.per_source if drive.gains is None else drive.gains
         per_cell_hz = float((gains * sent).sum()) + drive.target.background_hz
-        per_s += per_cell_hz * engine.local_gids(drive.population).size
+        per_s += per_cell_hz * engine.network.local_gids(drive.population).size
     return per_s * plan.experiment.duration_ms / 1000.0
 
 

@@ -116,12 +116,14 @@ def connect(
     """
     target = drive.target
     if isinstance(target, Trains):
-        port = engine.add_input(drive.population, target.receptor, target.weights_uS, target.where)
+        port = engine.ports.add_input(
+            drive.population, target.receptor, target.weights_uS, target.where
+        )
         to_spikes = _to_spikes(drive.number, target, seed, port)
         return SpikeDelivery(port, to_spikes, target, dt_ms)
     if target.reading is not None:
-        return ValueDelivery(engine.add_variable(target.reading), target)
-    return ValueDelivery(engine.add_current(drive.population, target.where), target)
+        return ValueDelivery(engine.ports.add_variable(target.reading), target)
+    return ValueDelivery(engine.ports.add_current(drive.population, target.where), target)
 
 
 def _to_spikes(

@@ -101,9 +101,9 @@ class TransferBench:
         except BaseException:
             self._engine.close()
             raise
-        self._labels = self._engine.populations
-        self._first = np.array([self._engine.first_gid(label) for label in self._labels])
-        self._n_cells = {label: self._engine.n_cells(label) for label in self._labels}
+        self._labels = self._engine.network.populations
+        self._first = np.array([self._engine.network.first_gid(label) for label in self._labels])
+        self._n_cells = {label: self._engine.network.n_cells(label) for label in self._labels}
 
     def __enter__(self) -> "TransferBench":
         return self
@@ -130,7 +130,7 @@ class TransferBench:
 
     def _own_excitation(self) -> OwnExcitation:
         if self._excitation is None:
-            self._excitation = self._engine.own_excitation()
+            self._excitation = self._engine.network.own_excitation()
         return self._excitation
 
     def scale_excitation(self, factors: Mapping[str, float]) -> None:

@@ -13,8 +13,9 @@ from cosim.saved_state import State, joined, part
 from cosim.signals import Packet, PacketLayout, SpikeCounts
 from cosim.spiking.delay_line import DelayLine
 from cosim.spiking.engine import NeuronEngine
+from cosim.spiking.gathering import Gathering
 from cosim.spiking.probe import Reading, mean_of
-from cosim.spiking.recording import Recording, RecordingPort
+from cosim.spiking.recording import Recording
 from cosim.stopwatch import Stopwatch
 
 NAME = "NEURON"
@@ -103,14 +104,11 @@ class SpikingParticipant:
         dt_ms: float,
         window_steps: int,
     ):
-        self._engine, self._group, self._samples = engine, group, samples
+        self._engine, self._group = engine, group
         self._stopwatch, self._dt_ms = stopwatch, dt_ms
         self.outgoing = outgoing
-        self._labels = engine.populations
-        self._first_gids = np.array([engine.first_gid(label) for label in self._labels])
-        self._order = np.argsort(self._first_gids)
-        self._ordered = self._first_gids[self._order]
-        n_cells = np.array([engine.n_cells(label) for label in self._labels])
+        self._labels = engine.network.populations
+        n_cells = np.array([engine.network.n_cells(label) for label in self._labels])
         self._to_rate = to_rate(n_cells)
         self._ceiling = RateCeiling(
             tuple(f"Population {label!r}" for label in self._labels), rate_ceiling_hz, dt_ms
@@ -123,13 +121,12 @@ class SpikingParticipant:
         self._own_initial = initial
         self._wired = [self._wire(projection) for projection in projections]
         # After the inputs, whose synapses may be what is read.
-        self._probes = {key: engine.add_probe(reading) for key, reading in readings.items()}
-        self.recordings = [engine.add_recording(recording) for recording in recordings]
+        self._probes = {key: engine.ports.add_probe(reading) for key, reading in readings.items()}
+        self.recordings = [engine.ports.add_recording(recording) for recording in recordings]
+        self._gathering = Gathering(engine.network, group, self.recordings, samples)
         DelayLine(np.zeros(1), 0, 1)  # compiled here, not in the first window of a run
         self._lines: dict[str, DelayLine] = {}
         self._last: tuple[SyncWindow, dict[tuple[str, str], NDArray[np.float64]]] | None = None
-        self._kept: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
-        self._gathered_ms = 0.0
         self._n_spikes = np.zeros(len(self._labels), dtype=np.int64)
         self._n_events = 0
 
@@ -152,7 +149,7 @@ class SpikingParticipant:
         """Column and factor of each population that makes up a rate."""
         columns = [self._labels.index(label) for label in populations]
         if weights is None:
-            n_cells = [self._engine.n_cells(label) for label in populations]
+            n_cells = [self._engine.network.n_cells(label) for label in populations]
             weights = [n / sum(n_cells) for n in n_cells]
         return tuple(zip(columns, weights, strict=True))
 
@@ -192,7 +189,7 @@ class SpikingParticipant:
                 given[key] = mean_of(total[:, len(self._labels) + column], port.n_cells)
             packet = self._pack(window, given)
             self._last = window, {**self._driven(packet), **given}
-        if window.stop_ms - self._gathered_ms >= _GATHER_MS:
+        if window.stop_ms - self._gathering.until_ms >= _GATHER_MS:
             self._gather(window.stop_ms)
         return packet
 
@@ -208,12 +205,10 @@ class SpikingParticipant:
             "spikes": {
                 label: int(n) for label, n in zip(self._labels, self._n_spikes, strict=True)
             },
-            "first_gids": {
-                label: int(gid) for label, gid in zip(self._labels, self._first_gids, strict=True)
-            },
+            "first_gids": {label: self._engine.network.first_gid(label) for label in self._labels},
             "input_events_of_rank_0": self._n_events,
-            "injection_of_rank_0": asdict(self._engine.injection),
-            "warnings": list(self._engine.warnings),
+            "injection_of_rank_0": asdict(self._engine.ports.injection),
+            "warnings": list(self._engine.network.warnings),
         }
 
     def require_savable(self) -> None:
@@ -232,11 +227,7 @@ class SpikingParticipant:
                 "values": np.array([values[key] for key in keys]).reshape(-1, window.n_steps),
             }
         own = {
-            "kept_ms": np.concatenate([times for times, _ in self._kept] or [np.empty(0)]),
-            "kept_gids": np.concatenate(
-                [gids for _, gids in self._kept] or [np.empty(0, dtype=np.int64)]
-            ),
-            "gathered_ms": np.array(self._gathered_ms),
+            **self._gathering.state(),
             "n_spikes": self._n_spikes.copy(),
             "n_events": np.array(self._n_events),
         }
@@ -258,8 +249,7 @@ class SpikingParticipant:
             gate.transformer.restore(part(gates, name))
         self._lines = {name: DelayLine.restored(part(lines, name)) for name in self._sources}
         own, last = part(state, "own"), part(state, "last")
-        self._kept = [(np.array(own["kept_ms"]), np.array(own["kept_gids"]))]
-        self._gathered_ms = float(own["gathered_ms"])
+        self._gathering.restore(own)
         self._n_spikes, self._n_events = np.array(own["n_spikes"]), int(own["n_events"])
         self._last = None
         if last:
@@ -340,13 +330,9 @@ class SpikingParticipant:
         shape = window.n_steps, len(self._labels)
         if not times_ms.size:
             return np.zeros(shape, dtype=np.int64)
-        self._kept.append((times_ms, gids))
-        cells = (steps - window.start_step) * shape[1] + self._population_of(gids)
+        self._gathering.keep(times_ms, gids)
+        cells = (steps - window.start_step) * shape[1] + self._gathering.population_of(gids)
         return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
-
-    def _population_of(self, gids: NDArray[np.int64]) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = self._order[self._ordered.searchsorted(gids, side="right") - 1]
-        return found
 
     def _pack(
         self, window: SyncWindow, given: Mapping[tuple[str, str], NDArray[np.float64]]
@@ -360,40 +346,5 @@ class SpikingParticipant:
         return Packet(window.index + 1, self.name, tuple(signals))
 
     def _gather(self, now_ms: float) -> None:
-        """Bring what all ranks recorded to the root; spikes are ordered by time and gid."""
-        self._gathered_ms = now_ms
         with self._stopwatch.phase("record"):
-            times_ms = np.concatenate([t for t, _ in self._kept] or [np.empty(0)])
-            gids = np.concatenate([g for _, g in self._kept] or [np.empty(0, dtype=np.int64)])
-            self._kept.clear()
-            parts = self._group.gather(np.stack([times_ms, gids.astype(np.float64)]))
-            for port in self.recordings:
-                self._gather_recording(port, now_ms)
-            if self._group.rank != 0:
-                return
-            everything = np.concatenate(parts, axis=1)
-            everything = everything[:, np.lexsort((everything[1], everything[0]))]
-            gids = everything[1].astype(np.int64)
-            population = self._population_of(gids)
-            for index, label in enumerate(self._labels):
-                mine = population == index
-                if mine.any():
-                    self._samples.add_spikes(
-                        label, everything[0, mine], gids[mine] - self._first_gids[index]
-                    )
-
-    def _gather_recording(self, port: RecordingPort, now_ms: float) -> None:
-        if port.adds_up:
-            times_ms, total = port.take_sum(now_ms)
-            values = port.in_mV(self._group.sum(total))
-        else:
-            times_ms, local = port.take(now_ms)
-            # The first row tells which columns a rank has.
-            parts = self._group.gather(np.concatenate([port.mine[None].astype(float), local]))
-            if self._group.rank != 0:
-                return
-            everything = np.concatenate(parts, axis=1)
-            values = everything[1:, np.argsort(everything[0])]
-        if self._group.rank == 0 and times_ms.size:
-            recording = port.recording
-            self._samples.add_recording(recording.kind, recording.name, times_ms, values)
+            self._gathering.gather(now_ms)

@@ -65,7 +65,7 @@ class Copies:
         composition = compose([CircuitCopy(circuit, r, {"E": r, "I": r}) for r in regions])
         self._engine = NeuronEngine(composition, 0.1, 0.1, seed)
         self._gids = {
-            name: np.concatenate([self._engine.local_gids(f"{r}.{name}") for r in regions])
+            name: np.concatenate([self._engine.network.local_gids(f"{r}.{name}") for r in regions])
             for name in "EI"
         }
         self._cells = {

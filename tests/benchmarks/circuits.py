@@ -93,13 +93,13 @@ def alone(name, order, duration_ms):
     late = gids[times_ms >= SKIPPED_MS]
     window_s = (duration_ms - SKIPPED_MS) / 1000.0
     rates_hz = {}
-    for label in engine.populations:
-        first, n = engine.first_gid(label), engine.n_cells(label)
+    for label in engine.network.populations:
+        first, n = engine.network.first_gid(label), engine.network.n_cells(label)
         fired = ((late >= first) & (late < first + n)).sum()
         rates_hz[label.partition(".")[2]] = float(fired) / n / window_s
     found = {
-        "cells": sum(engine.n_cells(label) for label in engine.populations),
-        "synapses": sum(len(cell.conns) for cell in engine._cells.values()),
+        "cells": sum(engine.network.n_cells(label) for label in engine.network.populations),
+        "synapses": sum(len(cell.conns) for cell in engine.network.cells.values()),
         "build_s": build_s,
         "cpu_s_per_s": run_s / duration_ms * 1000.0,
         "rates_hz": rates_hz,

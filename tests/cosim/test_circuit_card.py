@@ -45,8 +45,8 @@ def test_expected_synapses_are_those_that_netpyne_makes():
     engine = NeuronEngine(compose([CircuitCopy(circuit, "r", {"E": "r", "I": "r"})]), 0.05, 0.1, 3)
     try:
         made = {(a, b): 0 for a in "EI" for b in "EI"}
-        n_excitatory = engine.n_cells("r.E")
-        for gid, cell in engine._cells.items():
+        n_excitatory = engine.network.n_cells("r.E")
+        for gid, cell in engine.network.cells.items():
             for conn in cell.conns:
                 pre = "E" if conn["preGid"] < n_excitatory else "I"
                 made[pre, "E" if gid < n_excitatory else "I"] += 1

@@ -182,7 +182,7 @@ def _watch_voltage(patch):
 
     def watch(engine, stop_step):
         advance(engine, stop_step)
-        (cell,) = engine._cells.values()
+        (cell,) = engine.network.cells.values()
         seen.append(float(cell.secs["soma"]["hObj"](0.5).v))
 
     patch.setattr(NeuronEngine, "advance", watch)

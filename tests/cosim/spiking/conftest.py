@@ -152,7 +152,7 @@ def connections():
     def of(engine):
         return sorted(
             (int(conn["preGid"]), gid, conn["weight"], conn["hObj"].delay)
-            for gid, cell in engine._cells.items()
+            for gid, cell in engine.network.cells.items()
             for conn in cell.conns
             if conn["preGid"] != "NetStim"
         )
@@ -194,7 +194,7 @@ def soma_of(build, in_regions):
         if v_init is not None:
             circuit.sim_config.hParams["v_init"] = v_init
         engine = build(in_regions(circuit, "r"), dt_ms=dt_ms, mean_field_dt_ms=dt_ms)
-        cell = engine._cells[engine.first_gid(f"r.{population}")]
+        cell = engine.network.cells[engine.network.first_gid(f"r.{population}")]
         soma = cell.secs["soma"]["hObj"](0.5)
         electrode = h.IClamp(soma)
         electrode.amp, electrode.delay, electrode.dur = clamp

@@ -40,8 +40,8 @@ def circuit(**parameters):
 def rates_hz(times_ms, gids, engine, start_ms, stop_ms):
     inside = (times_ms >= start_ms) & (times_ms < stop_ms)
     found = {}
-    for label in engine.populations:
-        first, n = engine.first_gid(label), engine.n_cells(label)
+    for label in engine.network.populations:
+        first, n = engine.network.first_gid(label), engine.network.n_cells(label)
         count = ((gids >= first) & (gids < first + n) & inside).sum()
         found[label.partition(".")[2]] = float(count) / n / (stop_ms - start_ms) * 1000
     return found
@@ -64,7 +64,7 @@ def single_cells(specs, in_regions, build):
 
 
 def point(engine, population):
-    cell = engine._cells[engine.first_gid(f"r.{population}")]
+    cell = engine.network.cells[engine.network.first_gid(f"r.{population}")]
     return cell.secs["soma"]["pointps"]["izhikevich"]["hObj"]
 
 
@@ -117,7 +117,7 @@ def test_cells_fire_when_another_integrator_says_so(single_cells):
         excitation_hz = 2200.0 if name in ("dSN", "iSN", "CxI") else 600.0
         heard[name] = counts(excitation_hz, 600.0, (number, 1)), counts(400.0, 600.0, (number, 0))
     ports = {
-        (name, receptor): engine.add_input(f"r.{name}", receptor, np.array([w]))
+        (name, receptor): engine.ports.add_input(f"r.{name}", receptor, np.array([w]))
         for name in CELLS
         for receptor in ("ampa", "gaba")
     }
@@ -135,7 +135,7 @@ def test_cells_fire_when_another_integrator_says_so(single_cells):
     times_ms, gids = engine.take_spikes()
     for name, parameters in CELLS.items():
         g_ampa, g_gaba = (conductance(w * of) for of in heard[name])
-        mine = np.rint(times_ms[gids == engine.first_gid(f"r.{name}")] / 0.1).astype(int)
+        mine = np.rint(times_ms[gids == engine.network.first_gid(f"r.{name}")] / 0.1).astype(int)
         V = np.array([v for v, _ in states[name]])
         resets = np.flatnonzero((V[1:] == parameters["c"]) & (V[:-1] != parameters["c"]))
         assert mine.size >= 5, name
@@ -149,7 +149,7 @@ def test_cells_fire_when_another_integrator_says_so(single_cells):
 def test_events_raise_one_conductance_which_decays_while_the_cell_is_refractory(single_cells):
     """Events at 1 ms; exp(-29 / 10) of their weight is left at 30 ms, whatever V did."""
     engine = single_cells()
-    ports = {r: engine.add_input("r.GPi", r, np.array([0.05])) for r in ("ampa", "gaba")}
+    ports = {r: engine.ports.add_input("r.GPi", r, np.array([0.05])) for r in ("ampa", "gaba")}
     engine.initialize()
     ports["ampa"].schedule(np.array([0]), np.array([0]), np.array([1.0]))
     cell = point(engine, "GPi")
@@ -288,12 +288,14 @@ def test_the_network_at_rest_fires_as_published(in_regions, build):
     whole = circuit()
     engine = build(in_regions(whole, "r"), dt_ms=0.1, seed=1)
     counts = dict.fromkeys(whole.net_params.connParams, 0)
-    for gid, cell in engine._cells.items():
+    for gid, cell in engine.network.cells.items():
         for conn in cell.conns:
             counts[conn["label"].partition(".")[2] or conn["label"]] += 1
             assert conn["preGid"] != gid
     for label, rule in whole.net_params.connParams.items():
-        pre, post = (engine.n_cells(f"r.{rule[end]['pop']}") for end in ("preConds", "postConds"))
+        pre, post = (
+            engine.network.n_cells(f"r.{rule[end]['pop']}") for end in ("preConds", "postConds")
+        )
         pairs = pre * (post - (rule["preConds"] == rule["postConds"]))
         p = rule["probability"]
         assert abs(counts[label] - p * pairs) < 4 * np.sqrt(p * (1 - p) * pairs), label

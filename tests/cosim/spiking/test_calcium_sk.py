@@ -35,7 +35,7 @@ def species():
     """A species' concentrations on a region of an engine, mM, and the volumes, um3."""
 
     def of(engine, label, region="cyt"):
-        rxd = engine._sim.net.rxd
+        rxd = engine.network.sim.net.rxd
         one = rxd["species"][f"r.{label}"]["hObj"]
         nodes = one[rxd["regions"][f"r.{region}"]["hObj"]].nodes
         return np.array(nodes.concentration), np.array([node.volume for node in nodes])
@@ -238,7 +238,7 @@ def test_a_closed_cell_oscillates_as_li_and_rinzels(store, in_regions, build, sp
     found = []
     for stop in range(10, 100_010, 10):
         engine.advance(stop)
-        found.append(engine._cells[0].secs["soma"]["hObj"](0.5).cai * 1e3)
+        found.append(engine.network.cells[0].secs["soma"]["hObj"](0.5).cai * 1e3)
     period, peak = cycle(np.array(found)[4000:])
     expected_period, expected_peak = cycle(expected[4000:])
     assert expected_peak > 0.3
@@ -259,12 +259,15 @@ def test_what_enters_with_a_spike_is_the_charge_that_crossed(store, in_regions, 
     The current of a step is what NEURON hands over at its start, so the sum is exact to rounding.
     """
     engine = build(in_regions(store(1e-4, channels=1e-3), "r"), dt_ms=0.05, mean_field_dt_ms=0.05)
-    port = engine.add_input("r.E", "exc", np.array([0.2]))
+    port = engine.ports.add_input("r.E", "exc", np.array([0.2]))
     engine.initialize()
     port.schedule(np.array([0]), np.array([0]), np.array([2.0]))
     before = amount(engine).sum()
-    soma = engine._cells[0].secs["soma"]["hObj"](0.5)
-    others = [engine._cells[g].secs["soma"]["hObj"](0.5) for g in engine.local_gids("r.E")[1:]]
+    soma = engine.network.cells[0].secs["soma"]["hObj"](0.5)
+    others = [
+        engine.network.cells[g].secs["soma"]["hObj"](0.5)
+        for g in engine.network.local_gids("r.E")[1:]
+    ]
     entered = 0.0
     for step in range(1, 401):
         engine.advance(step)
@@ -308,7 +311,7 @@ def test_calcium_evens_out_along_a_dendrite_and_none_is_lost(
 def rates(engine, port, n_steps=8000):
     """Rate of E, Hz, from 300 ms on, with inputs at 8 Hz, the same each time."""
     engine.initialize()
-    n_cells = engine.n_cells("r.E")
+    n_cells = engine.network.n_cells("r.E")
     rng = np.random.default_rng(5)
     n_spikes = 0
     for start in range(0, n_steps, 1000):
@@ -338,7 +341,7 @@ def test_the_rate_falls_as_the_knob_says(load, in_regions, build, knob, values):
     found = []
     for value in values:
         engine = build(in_regions(load("calcium_sk", order=10, **{knob: value}), "r"))
-        port = engine.add_input("r.E", "exc", np.array([0.02]))
+        port = engine.ports.add_input("r.E", "exc", np.array([0.02]))
         found.append(rates(engine, port))
         engine.close()
     assert found[0] > 3.0
@@ -352,7 +355,7 @@ def test_ip3_acts_on_the_rate_through_sk_alone(load, in_regions, build):
     for ip3_mM in (1e-5, 2e-3):
         circuit = load("calcium_sk", order=10, ip3_mM=ip3_mM, sk_S_per_cm2=0.0)
         engine = build(in_regions(circuit, "r"))
-        found.append(rates(engine, engine.add_input("r.E", "exc", np.array([0.02]))))
+        found.append(rates(engine, engine.ports.add_input("r.E", "exc", np.array([0.02]))))
         engine.close()
     assert found[0] == pytest.approx(found[1], abs=1.01 / 12 / 0.5)
 
@@ -363,7 +366,7 @@ def test_more_buffer_makes_a_spikes_calcium_smaller_and_rest_the_same(
     peaks, rests = [], []
     for buffer_mM in (0.05, 0.15, 0.5):
         engine = build(in_regions(load("calcium_sk", order=2, buffer_mM=buffer_mM), "r"))
-        port = engine.add_input("r.E", "exc", np.array([0.2]))
+        port = engine.ports.add_input("r.E", "exc", np.array([0.2]))
         engine.initialize()
         rests.append(species(engine, "ca")[0].mean())
         port.schedule(np.array([0]), np.array([0]), np.array([1.0]))
@@ -384,14 +387,14 @@ def test_knobs_of_two_copies_stay_apart(load, in_regions, build, poisson_events)
             [c for one, r in zip(circuits_[:n_copies], "rs", strict=False)
              for c in in_regions(one, r)]
         )  # fmt: skip
-        port = engine.add_input("r.E", "exc", np.array([0.14]))
+        port = engine.ports.add_input("r.E", "exc", np.array([0.14]))
         engine.initialize()
         port.schedule(*poisson_events(port, 0, 3000, 0.1, 20.0))
         engine.advance(3000)
-        cells = [engine._cells[g] for g in range(8)]
+        cells = [engine.network.cells[g] for g in range(8)]
         found.append([(c.secs["soma"]["hObj"].v, c.secs["soma"]["hObj"].cai) for c in cells[:6]])
         if n_copies == 2:
-            second = engine._cells[8].secs["soma"]["hObj"].cai
+            second = engine.network.cells[8].secs["soma"]["hObj"].cai
         engine.close()
     assert found[0] == found[1]
     assert second == pytest.approx(resting(2e-3, 0.15, 2.0).free, rel=1e-2)

@@ -55,7 +55,7 @@ def test_stimuli_and_subcellular_rules_stay_inside_their_copy(in_regions, hh_cir
     }  # fmt: skip
     other = hh_circuit({"B": 2}, name="silent")
     engine = build([*in_regions(circuit, "r1"), *in_regions(other, "r2")])
-    assert [len(cell.stims) for cell in engine._cells.values()] == [1, 1, 0, 0]
+    assert [len(cell.stims) for cell in engine.network.cells.values()] == [1, 1, 0, 0]
 
 
 def test_two_circuits_with_the_same_names_keep_their_own_cells(in_regions, hh_circuit, build):
@@ -64,7 +64,7 @@ def test_two_circuits_with_the_same_names_keep_their_own_cells(in_regions, hh_ci
     second.net_params.cellParams["HH"]["secs"]["soma"]["mechs"]["hh"]["gl"] = 0.007
     second.net_params.synMechParams["exc"]["tau2"] = 9.0
     engine = build([*in_regions(first, "r1"), *in_regions(second, "r2")])
-    somas = [cell.secs["soma"]["hObj"](0.5) for cell in engine._cells.values()]
+    somas = [cell.secs["soma"]["hObj"](0.5) for cell in engine.network.cells.values()]
     assert [soma.hh.gl for soma in somas] == [0.003, 0.007, 0.007]
     assert [soma.point_processes()[0].tau2 for soma in somas[1:]] == [9.0, 9.0]
 

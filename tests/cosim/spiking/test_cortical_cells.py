@@ -106,7 +106,7 @@ def test_an_unknown_cell_is_named_with_the_known_ones(load):
 def test_the_network_falls_silent_when_its_input_ends(in_regions, load, build, run):
     """200 ms of strong input to E and I, then 300 ms without: no spike in the last 200 ms."""
     engine = build(in_regions(load("balanced_ei", cell="regular_spiking"), "r"))
-    ports = [engine.add_input(f"r.{p}", "exc", np.array([0.05])) for p in "EI"]
+    ports = [engine.ports.add_input(f"r.{p}", "exc", np.array([0.05])) for p in "EI"]
     engine.initialize()
     rng = np.random.default_rng(3)
     for port in ports:

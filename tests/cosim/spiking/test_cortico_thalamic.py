@@ -94,8 +94,8 @@ def test_cells_behave_as_in_figure_1(soma_of, cells):
 def test_every_cell_has_the_papers_synapses_whatever_the_size(in_regions, load, build):
     """2 % of 1600, 400 and 100 cells, 8 % of 100: 32, 8, 2 and 8 synapses; none onto itself."""
     engine = build(in_regions(load("cortico_thalamic", size=0.1), "r"), dt_ms=0.1)
-    first = {name: engine.first_gid(f"r.{name}") for name in KINDS}
-    sizes = {name: engine.n_cells(f"r.{name}") for name in KINDS}
+    first = {name: engine.network.first_gid(f"r.{name}") for name in KINDS}
+    sizes = {name: engine.network.n_cells(f"r.{name}") for name in KINDS}
     assert sizes == {"CxE": 160, "CxI": 40, "TC": 10, "RE": 10}
 
     def kind_of(gid):
@@ -105,7 +105,7 @@ def test_every_cell_has_the_papers_synapses_whatever_the_size(in_regions, load, 
         "CxE": {"CxE": 32, "CxI": 8, "TC": 2}, "CxI": {"CxE": 32, "CxI": 8, "TC": 2},
         "TC": {"CxE": 32, "RE": 8}, "RE": {"CxE": 32, "TC": 2, "RE": 8},
     }  # fmt: skip
-    for gid, cell in engine._cells.items():
+    for gid, cell in engine.network.cells.items():
         sources = [conn["preGid"] for conn in cell.conns]
         kinds = [kind_of(source) for source in sources]
         assert {kind: kinds.count(kind) for kind in set(kinds)} == expected[kind_of(gid)]
@@ -119,22 +119,24 @@ def test_spikes_cross_between_cortex_and_thalamus_after_their_delay(in_regions, 
     """Delays of all connections; and TC leaves rest 7.3 ms after the first cortical spike."""
     circuit = load("cortico_thalamic", size=0.1, local_delay_ms=0.4, thalamocortical_delay_ms=7.3)
     engine = build(in_regions(circuit, "r"), dt_ms=0.1)
-    thalamus = engine.first_gid("r.TC")
-    for gid, cell in engine._cells.items():
+    thalamus = engine.network.first_gid("r.TC")
+    for gid, cell in engine.network.cells.items():
         for conn in cell.conns:
             crossing = (gid >= thalamus) != (conn["preGid"] >= thalamus)
             assert conn["hObj"].delay == pytest.approx(7.3 if crossing else 0.4, abs=1e-6)
 
-    h = engine._h
-    port = engine.add_input("r.CxE", "exc", np.array([0.5]))
-    relay = [engine._cells[g].secs["soma"]["hObj"](0.5) for g in engine.local_gids("r.TC")]
+    h = engine.network.h
+    port = engine.ports.add_input("r.CxE", "exc", np.array([0.5]))
+    relay = [
+        engine.network.cells[g].secs["soma"]["hObj"](0.5) for g in engine.network.local_gids("r.TC")
+    ]
     potentials = [h.Vector().record(soma._ref_v) for soma in relay]
     engine.initialize()
     everyone = np.arange(160)
     port.schedule(everyone, np.zeros(160, np.int64), np.full(160, 20.0))
     engine.advance(400)
     times, gids = engine.take_spikes()
-    cortical = times[gids < engine.first_gid("r.CxI")].min()
+    cortical = times[gids < engine.network.first_gid("r.CxI")].min()
     # At rest the exponential holds them 0.05 mV above -60; 32 synapses at once add 5 mV a step.
     moved = np.any(np.array(potentials) > -59.5, axis=0)
     potentials.clear()
@@ -149,14 +151,14 @@ def simulate(engine, stop_ms, seed, stimulated=0.2):
     intervals after 100 ms.
     """
     rng = np.random.default_rng(seed)
-    port = engine.add_input("r.CxE", "exc", np.array([0.006]))
+    port = engine.ports.add_input("r.CxE", "exc", np.array([0.006]))
     engine.initialize()
     n_cells = round(port.gids.size * stimulated)
     n = rng.poisson(20 * 50.0 / 70.0 * n_cells)
     port.schedule(rng.integers(0, n_cells, n), np.zeros(n, np.int64), rng.random(n) * 50.0)
     engine.advance(round(stop_ms / 0.1))
     times, gids = engine.take_spikes()
-    own = gids < engine.first_gid("r.CxI")
+    own = gids < engine.network.first_gid("r.CxI")
     times, gids = times[own], gids[own]
     rates = np.histogram(times, np.arange(0, stop_ms + 1, 50))[0] / port.gids.size / 0.05
     intervals = [np.diff(times[(gids == gid) & (times > 100)]) for gid in np.unique(gids)]

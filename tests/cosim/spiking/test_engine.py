@@ -13,11 +13,11 @@ def events(*rows):
 
 def test_ids_of_a_population_have_no_gaps_and_follow_the_circuits_order(in_regions, load, build):
     engine = build(in_regions(load("balanced_ei", order=10), "r1", "r2"))
-    assert engine.populations == ("r1.E", "r1.I", "r2.E", "r2.I")
-    assert [engine.n_cells(p) for p in engine.populations] == [12, 4, 12, 4]
-    assert [engine.first_gid(p) for p in engine.populations] == [0, 12, 16, 28]
-    assert engine.local_gids("r2.E").tolist() == list(range(16, 28))
-    assert engine.n_local_cells == 32
+    assert engine.network.populations == ("r1.E", "r1.I", "r2.E", "r2.I")
+    assert [engine.network.n_cells(p) for p in engine.network.populations] == [12, 4, 12, 4]
+    assert [engine.network.first_gid(p) for p in engine.network.populations] == [0, 12, 16, 28]
+    assert engine.network.local_gids("r2.E").tolist() == list(range(16, 28))
+    assert engine.network.n_local_cells == 32
 
 
 def test_populations_given_by_density_grid_and_list_are_counted(in_regions, hh_circuit, build):
@@ -30,8 +30,8 @@ def test_populations_given_by_density_grid_and_list_are_counted(in_regions, hh_c
     ):
         circuit.net_params.popParams[name] = {"cellType": "HH", **size}
     engine = build(in_regions(circuit, "r"))
-    assert [engine.n_cells(p) for p in engine.populations] == [1, 50, 27, 2]
-    assert engine.first_gid("r.L") == 78
+    assert [engine.network.n_cells(p) for p in engine.network.populations] == [1, 50, 27, 2]
+    assert engine.network.first_gid("r.L") == 78
 
 
 def test_building_and_running_print_nothing(in_regions, load, build, run, capfd):
@@ -45,16 +45,18 @@ def test_what_netpyne_assumes_is_kept_as_a_warning(in_regions, hh_circuit, build
     circuit = hh_circuit({"A": 1})
     circuit.net_params.popParams["B"] = {"cellType": "HH"}
     engine = build(in_regions(circuit, "r"))
-    assert "number or density of cells not specified for population r.B" in engine.warnings[0]
+    assert (
+        "number or density of cells not specified for population r.B" in engine.network.warnings[0]
+    )
 
 
 def test_trains_of_a_cell_share_the_synapse_that_is_there(in_regions, hh_circuit, build):
     rule = {"preConds": {}, "postConds": {}, "weight": 0.01, "delay": 2, "synMech": "exc"}
     engine = build(in_regions(hh_circuit({"A": 3}, [rule]), "r"))
-    engine.add_input("r.A", "exc", np.array([0.1, 0.2]))
-    engine.add_input("r.A", "exc", np.array([0.3]))
-    assert engine._h.List("Exp2Syn").count() == 3
-    assert engine._h.List("NetCon").count() == 6 + 3 * 2 + 3
+    engine.ports.add_input("r.A", "exc", np.array([0.1, 0.2]))
+    engine.ports.add_input("r.A", "exc", np.array([0.3]))
+    assert engine.network.h.List("Exp2Syn").count() == 3
+    assert engine.network.h.List("NetCon").count() == 6 + 3 * 2 + 3
 
 
 def test_circuits_with_a_synapse_per_connection_get_one_more_for_all_trains(
@@ -63,15 +65,15 @@ def test_circuits_with_a_synapse_per_connection_get_one_more_for_all_trains(
     rule = {"preConds": {}, "postConds": {}, "weight": 0.01, "delay": 2, "synMech": "exc"}
     circuit = hh_circuit({"A": 3}, [rule], config=specs.SimConfig())
     engine = build(in_regions(circuit, "r"))
-    engine.add_input("r.A", "exc", np.full(5, 0.1))
-    engine.add_input("r.A", "exc", np.full(5, 0.1))
-    assert engine._h.List("Exp2Syn").count() == 6 + 3
+    engine.ports.add_input("r.A", "exc", np.full(5, 0.1))
+    engine.ports.add_input("r.A", "exc", np.full(5, 0.1))
+    assert engine.network.h.List("Exp2Syn").count() == 6 + 3
 
 
 def test_each_train_has_its_own_weight(in_regions, hh_circuit, build, run):
     """Train 0 is below, train 1 above threshold: only cell 1, fed by train 1, fires."""
     engine = build(in_regions(hh_circuit({"A": 2}), "r"))
-    port = engine.add_input("r.A", "exc", np.array([1e-5, 0.1]))
+    port = engine.ports.add_input("r.A", "exc", np.array([1e-5, 0.1]))
     engine.initialize()
     port.schedule(*events((0, 0, 20.0), (1, 1, 20.0)))
     spikes, *_ = run(engine, 400)
@@ -86,30 +88,30 @@ def test_a_section_called_soma_is_the_target_even_if_not_the_first(in_regions, h
             "topol": {"parentSec": "soma", "parentX": 1.0, "childX": 0}}  # fmt: skip
     circuit.net_params.cellParams["HH"]["secs"] = {"dend": dend, "soma": secs["soma"]}
     engine = build(in_regions(circuit, "r"))
-    engine.add_input("r.A", "exc", np.array([0.1]))
-    synapse = engine._h.List("Exp2Syn").o(0)
+    engine.ports.add_input("r.A", "exc", np.array([0.1]))
+    synapse = engine.network.h.List("Exp2Syn").o(0)
     assert synapse.get_segment().sec.name().endswith("soma")
 
 
 def test_point_neurons_and_artificial_cells_receive(in_regions, load, build, run):
     """IntFire1 jumps by the weight and fires at 1: .6 + .6. The point's g passes .5 once."""
     engine = build(in_regions(load("artificial.py:network"), "r"))
-    fire = engine.add_input("r.fire", "IntFire1", np.array([0.6]))
-    point = engine.add_input("r.point", "drive", np.array([2.0]))
+    fire = engine.ports.add_input("r.fire", "IntFire1", np.array([0.6]))
+    point = engine.ports.add_input("r.point", "drive", np.array([2.0]))
     engine.initialize()
     fire.schedule(*events((0, 0, 1.0), (0, 0, 1.5)))
     point.schedule(*events((1, 0, 1.0)))
     spikes, *_ = run(engine, 30)
     fired = [gid for _, gid in spikes]
-    assert fired.count(engine.first_gid("r.fire")) == 1
-    assert engine.first_gid("r.point") + 1 in fired
-    assert engine.first_gid("r.point") not in fired
+    assert fired.count(engine.network.first_gid("r.fire")) == 1
+    assert engine.network.first_gid("r.point") + 1 in fired
+    assert engine.network.first_gid("r.point") not in fired
 
 
 def test_unknown_receptors_are_refused_when_connecting(in_regions, load, build):
     engine = build(in_regions(load("artificial.py:network"), "r"))
     with pytest.raises(ConfigurationError, match=r"'r.clock': 'AMPA'. Known: none"):
-        engine.add_input("r.clock", "AMPA", np.array([1.0]))
+        engine.ports.add_input("r.clock", "AMPA", np.array([1.0]))
 
 
 def test_the_same_seed_is_the_same_network_and_another_is_not(in_regions, load, build, connections):
@@ -127,7 +129,7 @@ def test_no_connection_gets_shorter_and_none_longer_than_its_sources_share(in_re
     circuit.net_params.connParams["again"] = dict(circuit.net_params.connParams["E->E"])
     engine = build(in_regions(circuit, "r"))
     offsets = {}
-    for gid, cell in engine._cells.items():
+    for gid, cell in engine.network.cells.items():
         for conn in cell.conns:
             offset = conn["hObj"].delay - 5.0
             offsets.setdefault((gid, conn["preGid"]), []).append(offset)
@@ -140,10 +142,10 @@ def test_no_connection_gets_shorter_and_none_longer_than_its_sources_share(in_re
 
 def test_closing_leaves_nothing_behind(in_regions, load, build, run):
     engine = build(in_regions(load("layers.py:network"), "r1", "r2"))
-    engine.add_input("r1.E2", "exc", np.ones(3))
+    engine.ports.add_input("r1.E2", "exc", np.ones(3))
     engine.initialize()
     run(engine, 20)
-    h = engine._h
+    h = engine.network.h
     engine.close()
     engine.close()
     kinds = ("NetCon", "Exp2Syn", "NetStim", "PtrVector")
@@ -158,7 +160,7 @@ def test_runs_in_a_row_are_identical_whatever_ran_between(
 
     def spikes():
         engine = build(in_regions(load("balanced_ei", order=20, recurrent_excitation=1.0), "r"))
-        port = engine.add_input("r.E", "exc", np.full(4, 0.02))
+        port = engine.ports.add_input("r.E", "exc", np.full(4, 0.02))
         engine.initialize()
         rng = np.random.default_rng(0)
         times = np.sort(rng.random(300) * 100)
@@ -190,7 +192,7 @@ def test_a_network_that_failed_to_build_makes_way(in_regions, hh_circuit, load, 
     circuit.net_params.popParams["A"]["cellType"] = "typo"
     with pytest.raises(ConfigurationError):
         build(in_regions(circuit, "r"))
-    assert build(in_regions(load("balanced_ei", order=2), "r")).n_local_cells == 3
+    assert build(in_regions(load("balanced_ei", order=2), "r")).network.n_local_cells == 3
 
 
 @pytest.mark.parametrize(
@@ -243,7 +245,7 @@ def test_a_potential_that_is_no_number_is_told_with_cell_and_time(in_regions, hh
     engine = build(in_regions(hh_circuit({"A": 3}), "r"))
     engine.initialize()
     engine.advance(10)
-    engine._cells[2].secs["soma"]["hObj"].v = float("nan")
+    engine.network.cells[2].secs["soma"]["hObj"].v = float("nan")
     with pytest.raises(SimulationError, match=r"cell 2 of population 'r.A' .* at t = 2 ms; lower"):
         engine.advance(20)
 
@@ -251,7 +253,7 @@ def test_a_potential_that_is_no_number_is_told_with_cell_and_time(in_regions, hh
 def test_an_error_inside_neuron_is_told_with_its_time(in_regions, load, build):
     engine = build(in_regions(load("balanced_ei", order=2), "r"))
     engine.initialize()
-    engine._h.CVode().event(1.5, lambda: 1 / 0)
+    engine.network.h.CVode().event(1.5, lambda: 1 / 0)
     with pytest.raises(
         SimulationError, match=r"NEURON failed at t = 1.5 ms: .*ZeroDivision"
     ) as caught:
@@ -269,7 +271,7 @@ def test_reaction_diffusion_runs_and_leaves_nothing(in_regions, hh_circuit, buil
         engine = build(in_regions(circuit, "r"))
         engine.initialize()
         run(engine, 100, 10)
-        species = engine._sim.net.rxd["species"]["r.x"]["hObj"]
+        species = engine.network.sim.net.rxd["species"]["r.x"]["hObj"]
         assert species.nodes.concentration[0] == pytest.approx(np.exp(-1.0), rel=0.01)
         del species
         engine.close()

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cosim.spiking import engine as engine_module
 from cosim.spiking import fast_connect
+from cosim.spiking import network as network_module
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def in_order():
     def of(engine):
         return [
             (gid, c["preGid"], c["synMech"], c["weight"], c["delay"], c["hObj"].delay)
-            for gid, cell in engine._cells.items()
+            for gid, cell in engine.network.cells.items()
             for c in cell.conns
         ]
 
@@ -42,7 +42,7 @@ def test_the_same_connections_as_netpyne_in_the_same_order(
     engine = build(copies)
     fast = in_order(engine)
     engine.close()
-    monkeypatch.setattr(engine_module, "fast_probability", lambda sim: nullcontext())
+    monkeypatch.setattr(network_module, "fast_probability", lambda sim: nullcontext())
     assert fast == in_order(build(copies))
     assert len(fast) > 100
 
@@ -50,7 +50,7 @@ def test_the_same_connections_as_netpyne_in_the_same_order(
 def test_probability_one_joins_every_pair_but_a_cell_to_itself(hh_circuit, in_regions, build):
     rule = {"preConds": {"pop": "A"}, "postConds": {"pop": "A"}, "probability": 1, "synMech": "exc"}
     engine = build(in_regions(hh_circuit({"A": 7}, [rule]), "r"))
-    assert [len(cell.conns) for cell in engine._cells.values()] == [6] * 7
+    assert [len(cell.conns) for cell in engine.network.cells.values()] == [6] * 7
 
 
 def test_time_goes_with_synapses_not_with_pairs(monkeypatch):

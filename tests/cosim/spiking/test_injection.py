@@ -38,11 +38,11 @@ def queued(h, ports):
 def simulate(way, copies, build):
     """Spikes, and what each window leaves in the queue, of one way."""
     engine = build(copies)
-    engine.choose_injection(way, 0)
-    assert engine.injection.name == way
+    engine.ports.choose_injection(way, 0)
+    assert engine.ports.injection.name == way
     ports = [
-        engine.add_input(label, receptor, np.array([0.01, 0.037, 0.0041]))
-        for label, receptors in engine._composition.population_receptors.items()
+        engine.ports.add_input(label, receptor, np.array([0.01, 0.037, 0.0041]))
+        for label, receptors in engine.network.composition.population_receptors.items()
         for receptor in receptors
     ]
     engine.initialize()
@@ -80,8 +80,8 @@ def test_what_is_in_the_queue_can_be_seen(in_regions, load, build):
     """Events of the next window, in the order of their times: the test above sees what is left."""
     for way in ("netcon", "compiled"):
         engine = build(in_regions(load("balanced_ei", order=5), "r"))
-        engine.choose_injection(way, 0)
-        port = engine.add_input("r.E", "exc", np.array([0.01]))
+        engine.ports.choose_injection(way, 0)
+        port = engine.ports.add_input("r.E", "exc", np.array([0.01]))
         engine.initialize()
         port.schedule(np.array([2, 0, 1]), np.zeros(3, dtype=np.int64), np.array([0.3, 0.2, 0.05]))
         engine.advance(1)
@@ -92,8 +92,8 @@ def test_what_is_in_the_queue_can_be_seen(in_regions, load, build):
 def test_an_event_costs_less_than_a_microsecond(in_regions, load, build):
     """CPU time of this thread, so that others at work do not count; .1 us is usual."""
     engine = build(in_regions(load("balanced_ei", order=20), "r"))
-    engine.choose_injection("compiled", 0)
-    port = engine.add_input("r.E", "exc", np.full(66, 1e-4))
+    engine.ports.choose_injection("compiled", 0)
+    port = engine.ports.add_input("r.E", "exc", np.full(66, 1e-4))
     engine.initialize()
     random, spent_s = np.random.default_rng(1), []
     for start in range(0, 1000, 20):

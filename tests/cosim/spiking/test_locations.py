@@ -42,7 +42,7 @@ def engine(specs, in_regions, build) -> NeuronEngine:
 
 def places(engine):
     """Section and position of every synapse, in order."""
-    (cell,) = engine._cells.values()
+    (cell,) = engine.network.cells.values()
     return [
         (name, synapse["loc"])
         for name, section in cell.secs.items()
@@ -51,11 +51,11 @@ def places(engine):
 
 
 def shares(engine, **where):
-    return engine.add_input("V1.E", "exc", np.array([0.1]), Where(**where)).shares
+    return engine.ports.add_input("V1.E", "exc", np.array([0.1]), Where(**where)).shares
 
 
 def test_the_middle_of_the_soma_unless_told(engine):
-    port = engine.add_input("V1.E", "exc", np.array([0.1]))
+    port = engine.ports.add_input("V1.E", "exc", np.array([0.1]))
     assert port.shares.tolist() == [1.0]
     assert places(engine) == [("soma", 0.5)]
 
@@ -122,7 +122,9 @@ def test_what_makes_no_place_is_refused(where):
 def test_a_dendritic_input_gives_the_spikes_of_neuron_by_hand(specs, in_regions, build, run):
     """The same cell, synapse and events without this package and without NetPyNE."""
     engine = build(in_regions(tree(specs), "V1"), dt_ms=0.025, mean_field_dt_ms=0.1)
-    port = engine.add_input("V1.E", "exc", np.array([0.02, 0.05]), Where(sec="right", loc=0.5))
+    port = engine.ports.add_input(
+        "V1.E", "exc", np.array([0.02, 0.05]), Where(sec="right", loc=0.5)
+    )
     engine.initialize()
     times = [5.03, 9.11, 20.0, 21.5, 40.25]
     sources = [1, 0, 1, 1, 0]
@@ -187,7 +189,7 @@ def test_a_section_that_some_cells_lack_is_refused(specs, in_regions, build):
     with pytest.raises(ConfigurationError, match=r"section of a cell 'left'\. Known: soma"):
         shares(engine, sec="left")
     with pytest.raises(ConfigurationError, match=r"section of a cell 'left'\. Known: soma"):
-        engine.add_current("V1.E", Where(sec="left"))
+        engine.ports.add_current("V1.E", Where(sec="left"))
 
 
 def test_cells_that_would_share_events_otherwise_are_refused(specs, in_regions, build):

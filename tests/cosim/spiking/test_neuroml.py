@@ -57,7 +57,12 @@ class TestNetwork:
 
     def test_two_copies_are_twice_the_network(self, load, in_regions, build, connections):
         engine = build(in_regions(load("ei.net.nml"), "a", "b"))
-        assert [engine.n_cells(label) for label in engine.populations] == [4, 2, 4, 2]
+        assert [engine.network.n_cells(label) for label in engine.network.populations] == [
+            4,
+            2,
+            4,
+            2,
+        ]
         made = [(pre, post, weight) for pre, post, weight, _ in connections(engine)]
         one = [(0, 4, 1.0), (1, 5, 0.5), (4, 2, 1.0)]
         assert made == sorted(one + [(a + 6, b + 6, w) for a, b, w in one])

@@ -36,7 +36,7 @@ def test_balanced_ei_with_injected_spikes(
     config.oneSynPerNetcon = False
     alone = netpyne_alone(circuit.net_params, config, 7, 0.05, 200.0, "exc", inputs)
     engine = build(in_regions(circuit, "rPCUN"))
-    port = engine.add_input("rPCUN.E", "exc", weights)
+    port = engine.ports.add_input("rPCUN.E", "exc", weights)
     engine.initialize()
     before = lambda start, stop: inject(port, inputs, start * 0.1, stop * 0.1)  # noqa: E731
     spikes, *_ = run(engine, 2000, 25, before)
@@ -69,6 +69,6 @@ def test_a_circuit_beside_another_keeps_its_spikes_when_it_comes_first(
     engine = build([*in_regions(circuit, "r1"), *in_regions(other, "r2")])
     engine.initialize()
     spikes, *_ = run(engine, 2000, 10)
-    first_of_other = engine.first_gid("r2.cells")
+    first_of_other = engine.network.first_gid("r2.cells")
     assert sorted(spike for spike in spikes if spike[1] < first_of_other) == alone
     assert any(gid >= first_of_other for _, gid in spikes)

@@ -59,7 +59,7 @@ def recordings(cells=(4, 1)):
 
 def engine_run(engine, window_steps, wanted):
     """Samples of each recording by name, taken window by window, and the spikes."""
-    ports = [engine.add_recording(one) for one in wanted]
+    ports = [engine.ports.add_recording(one) for one in wanted]
     engine.initialize()
     found = {port.recording.name: [] for port in ports}
     n_steps = round(STOP_MS / STEP_MS)

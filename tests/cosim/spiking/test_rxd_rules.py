@@ -91,12 +91,12 @@ def concentrations(in_regions, build):
 
     def run(circuits, n_steps=200):
         engine = build([c for i, one in enumerate(circuits) for c in in_regions(one, f"r{i}")])
-        port = engine.add_input("r0.A", "exc", np.array([0.05]))
+        port = engine.ports.add_input("r0.A", "exc", np.array([0.05]))
         engine.initialize()
         for start in range(0, n_steps, 50):
             port.schedule(np.array([0]), np.array([0]), np.array([start * 0.1 + 0.03]))
             engine.advance(start + 50)
-        reacting = engine._sim.net.rxd
+        reacting = engine.network.sim.net.rxd
         values = {
             label: list(one["hObj"].nodes.concentration)
             for kind in ("species", "states")
@@ -104,7 +104,7 @@ def concentrations(in_regions, build):
         }
         potentials = [
             seg.v
-            for cell in engine._cells.values()
+            for cell in engine.network.cells.values()
             for section in cell.secs.values()
             for seg in section["hObj"]
         ]
@@ -147,12 +147,14 @@ def test_a_species_stays_joined_to_its_ion(with_calcium, in_regions, build):
     circuit = with_calcium(0.0)
     engine = build(in_regions(circuit, "a", "b"))
     engine.initialize()
-    names = {s["hObj"].name for s in engine._sim.net.rxd["species"].values()}
+    names = {s["hObj"].name for s in engine.network.sim.net.rxd["species"].values()}
     assert names == {"ca", "buf", "cabuf"}
-    nodes = [engine._sim.net.rxd["species"][f"{region}.ca"]["hObj"].nodes for region in ("a", "b")]
-    nodes[0](engine._cells[0].secs["soma"]["hObj"](0.5))[0].include_flux(1e6)
+    nodes = [
+        engine.network.sim.net.rxd["species"][f"{region}.ca"]["hObj"].nodes for region in ("a", "b")
+    ]
+    nodes[0](engine.network.cells[0].secs["soma"]["hObj"](0.5))[0].include_flux(1e6)
     engine.advance(50)
-    cai = [cell.secs["soma"]["hObj"](0.5).cai for cell in engine._cells.values()]
+    cai = [cell.secs["soma"]["hObj"](0.5).cai for cell in engine.network.cells.values()]
     assert cai[0] > 1.5 * cai[1]
     assert cai[1] == cai[2] == cai[3]
     del nodes
@@ -229,7 +231,7 @@ def test_an_extracellular_space_still_runs_alone(hh_circuit, in_regions, build):
     engine = build(in_regions(circuit, "r"))
     engine.initialize()
     engine.advance(50)
-    values = list(engine._sim.net.rxd["species"]["r.x"]["hObj"].nodes.concentration)
+    values = list(engine.network.sim.net.rxd["species"]["r.x"]["hObj"].nodes.concentration)
     assert values == pytest.approx([2.0] * 8)
 
 

@@ -131,7 +131,7 @@ def test_events_and_time_constants_are_those_of_intfire1(write, in_regions, buil
     23 makes .716 exp(-1/24) + .6 = 1.287: fires at 23, where without inhibition it would at 22.
     """
     engine = build(in_regions(read(write()), "r"), dt_ms=0.05)
-    port = engine.add_input("r.LIF_exc", "IntFire1", np.array([0.6]))
+    port = engine.ports.add_input("r.LIF_exc", "IntFire1", np.array([0.6]))
     engine.initialize()
     cell = np.array([0, 0, 2, 2, 2])
     port.schedule(cell, np.zeros(5, dtype=np.int64), np.array([10.0, 15.0, 21.0, 22.0, 23.0]))

@@ -48,7 +48,7 @@ def test_a_crossing_at_the_very_end_of_a_window_is_reported_by_the_next(
     engine.initialize()
     engine.advance(10)
     assert engine.take_spikes()[0].size == 0
-    engine._cells[0].secs["soma"]["hObj"].v = 40.0
+    engine.network.cells[0].secs["soma"]["hObj"].v = 40.0
     engine.advance(11)
     times_ms, _ = engine.take_spikes()
     assert times_ms == pytest.approx([1.0], abs=1e-9)
@@ -83,11 +83,11 @@ def test_no_spike_is_lost_or_counted_twice(in_regions, clocks_and_cells, build, 
     spikes, _, steps = run(engine, 600, 1)
     gids = np.array([gid for _, gid in spikes])
     counts = {
-        name: int(np.isin(gids, engine.local_gids(f"r.{name}")).sum())
+        name: int(np.isin(gids, engine.network.local_gids(f"r.{name}")).sum())
         for name in ("whole", "half", "odd")
     }
     assert counts == {"whole": 180, "half": 288, "odd": 126}
-    first = engine.first_gid("r.whole")
+    first = engine.network.first_gid("r.whole")
     whole = [step for (_, gid), step in zip(spikes, steps, strict=True) if gid == first]
     assert whole == list(range(0, 600, 10))
 

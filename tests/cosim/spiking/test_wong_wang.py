@@ -20,7 +20,7 @@ SMALL = {
 
 def lif(engine, gid):
     """The point process of a cell."""
-    return engine._cells[gid].secs["soma"]["pointps"]["lif"]["hObj"]
+    return engine.network.cells[gid].secs["soma"]["pointps"]["lif"]["hObj"]
 
 
 # -- what is built --------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def test_copies_differ_and_follow_their_own_coupling(load, in_regions, build, ru
     engine = build(in_regions(load("wong_wang", **SMALL), "r1", "r2"), dt_ms=0.1)
     counts = []
     for current_nA in (0.0, 0.05):
-        for gid in engine.local_gids("r2.E").tolist():
+        for gid in engine.network.local_gids("r2.E").tolist():
             lif(engine, gid).I_c = current_nA
         engine.initialize()
         gids = np.array([gid for _, gid in run(engine, 3000)[0]])
@@ -185,7 +185,7 @@ class Network:
 
     def __init__(self, engine, n_copies):
         self._engine, self._n = engine, n_copies
-        self._E = np.concatenate([engine.local_gids(f"r{k}.E") for k in range(n_copies)])
+        self._E = np.concatenate([engine.network.local_gids(f"r{k}.E") for k in range(n_copies)])
         self._cells = [lif(engine, gid) for gid in self._E.tolist()]
 
     def couple(self, current_nA):

@@ -36,7 +36,7 @@ def build_and_run(world, name, parameters, population, weight_uS, dt_ms):
     circuit = load_circuit(name, parameters, Path())
     copy = CircuitCopy(circuit, "r", dict.fromkeys(circuit.population_names, "r"))
     engine = NeuronEngine(compose([copy]), dt_ms=dt_ms, mean_field_dt_ms=0.1, seed=11)
-    port = engine.add_input(f"r.{population}", "exc", np.array([weight_uS]))
+    port = engine.ports.add_input(f"r.{population}", "exc", np.array([weight_uS]))
     engine.initialize()
     spikes = []
     for start in range(0, 1000, 40):
@@ -49,9 +49,10 @@ def build_and_run(world, name, parameters, population, weight_uS, dt_ms):
         times_ms, gids = engine.take_spikes()
         spikes += zip(times_ms.tolist(), gids.tolist(), strict=True)
     potentials = [
-        (int(gid), float(cell.secs["soma"]["hObj"].v).hex()) for gid, cell in engine._cells.items()
+        (int(gid), float(cell.secs["soma"]["hObj"].v).hex())
+        for gid, cell in engine.network.cells.items()
     ]
-    fired = {p: engine.first_gid(p) for p in engine.populations}
+    fired = {p: engine.network.first_gid(p) for p in engine.network.populations}
     parts = world.gather((spikes, potentials))
     if world.rank == 0:
         found = [sorted(chain.from_iterable(p[i] for p in parts if p)) for i in range(2)]

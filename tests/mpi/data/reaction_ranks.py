@@ -47,7 +47,7 @@ def main():
         )
     ]
     engine = NeuronEngine(compose(copies), dt_ms=0.05, mean_field_dt_ms=0.1, seed=11)
-    ports = [engine.add_input(f"{r}.E", "exc", np.array([0.05])) for r in "ab"]
+    ports = [engine.ports.add_input(f"{r}.E", "exc", np.array([0.05])) for r in "ab"]
     engine.initialize()
     spikes = []
     for start in range(0, 2000, 40):
@@ -61,7 +61,7 @@ def main():
         spikes += zip(times_ms.tolist(), gids.tolist(), strict=True)
     states = [
         (gid, name, seg.x, *(float(getattr(seg, what, 0.0)).hex() for what in ("v", "cai", "xi")))
-        for gid, cell in engine._cells.items()
+        for gid, cell in engine.network.cells.items()
         for name, section in cell.secs.items()
         for seg in section["hObj"]
     ]

@@ -93,12 +93,14 @@ def build_and_run(world, name):
     regions = ("r1", "r2")
     copies = [CircuitCopy(circuit, r, dict.fromkeys(circuit.population_names, r)) for r in regions]
     engine = NeuronEngine(compose(copies), dt_ms=0.05, mean_field_dt_ms=0.1, seed=11)
-    fed = next(p for p in engine.populations if engine._composition.population_receptors[p])
-    receptor = next(iter(engine._composition.population_receptors[fed]))
-    port = engine.add_input(fed, receptor, np.linspace(0.001, 0.01, 5))
+    fed = next(
+        p for p in engine.network.populations if engine.network.composition.population_receptors[p]
+    )
+    receptor = next(iter(engine.network.composition.population_receptors[fed]))
+    port = engine.ports.add_input(fed, receptor, np.linspace(0.001, 0.01, 5))
     connections = [
         (int(gid), str(conn["preGid"]), str(conn["synMech"]), conn["weight"], conn["hObj"].delay)
-        for gid, cell in engine._cells.items()
+        for gid, cell in engine.network.cells.items()
         for conn in cell.conns
     ]
     engine.initialize()
@@ -113,10 +115,10 @@ def build_and_run(world, name):
         spikes += zip(times_ms.tolist(), gids.tolist(), strict=True)
     potentials = [
         (int(gid), float(cell.secs["soma"]["hObj"].v).hex())
-        for gid, cell in engine._cells.items()
+        for gid, cell in engine.network.cells.items()
         if "soma" in vars(cell).get("secs", {})
     ]
-    sizes = [engine.n_cells(p) for p in engine.populations]
+    sizes = [engine.network.n_cells(p) for p in engine.network.populations]
     parts = world.gather((connections, spikes, potentials))
     if world.rank == 0:
         found = [sorted(chain.from_iterable(p[i] for p in parts if p)) for i in range(3)]

@@ -37,11 +37,12 @@ def main():
     copies = [CircuitCopy(circuit, r, dict.fromkeys(circuit.population_names, r)) for r in "ab"]
     engine = NeuronEngine(compose(copies), dt_ms=0.1, mean_field_dt_ms=0.1, seed=11)
     ports = [
-        engine.add_input("a.E", receptor, np.linspace(0.0005, 0.002, 3))
+        engine.ports.add_input("a.E", receptor, np.linspace(0.0005, 0.002, 3))
         for receptor in ("ampa", "nmda", "gaba")
     ]
     lifs = {
-        int(gid): cell.secs["soma"]["pointps"]["lif"]["hObj"] for gid, cell in engine._cells.items()
+        int(gid): cell.secs["soma"]["pointps"]["lif"]["hObj"]
+        for gid, cell in engine.network.cells.items()
     }
     engine.initialize()
     spikes = []
