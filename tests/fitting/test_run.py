@@ -68,6 +68,19 @@ def test_the_length_of_the_evaluation_does_not_change_the_fit(fit_yaml, tmp_path
     np.testing.assert_array_equal(one.parameters["g"].values, other.parameters["g"].values)
 
 
+def test_a_finished_fit_is_looked_at_again_with_other_noise_and_another_test(fit_yaml, tmp_path):
+    one = read_fit(fit_file(fit_yaml, tmp_path / "out"))
+    changes = ["simulation.seeds=[3]", "split.test=[120, 200]"]
+    done = []
+    other = read_fit(
+        fit_file(fit_yaml, tmp_path / "out", changes, progress=lambda *step: done.append(step))
+    )
+    assert not done  # no step of the descent
+    np.testing.assert_array_equal(one.weights, other.weights)
+    assert other.fc_simulated.shape[0] == 1
+    assert not np.array_equal(one.fc_test, other.fc_test)
+
+
 def test_the_resting_state_in_the_file_is_a_fixed_point_of_its_parameters(fit_yaml, tmp_path):
     """What a co-simulation starts from: the drift at rest is rounding, 1e-15 per ms."""
     import torch
