@@ -43,8 +43,9 @@ def one_line_errors(show_traceback: bool) -> Iterator[None]:
         for problem in problems:
             typer.echo(f"cosim: {problem}", err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
-    except KeyboardInterrupt:
-        typer.echo("cosim: interrupted", err=True)
+    except KeyboardInterrupt as stopped:
+        where = " ".join(getattr(stopped, "__notes__", [])).removeprefix("cosim: ")
+        typer.echo(f"cosim: interrupted{': ' + where if where else ''}", err=True)
         raise typer.Exit(130) from None
     except (typer.Exit, typer.Abort):
         raise

@@ -14,6 +14,7 @@ from cosim.spiking.network_state import NetworkState
 from cosim.spiking.ports import Ports
 from cosim.spiking.stamped_spikes import StampedSpikes
 from cosim.spiking.voltage_watch import VoltageWatch
+from cosim.stop_signal import interrupts_held
 
 if TYPE_CHECKING:
     from cosim.spiking.compose import Composition
@@ -105,7 +106,7 @@ class NeuronEngine:
         # on where it pauses.
         every_step = (self.ports.probes or self.ports.values) and not held
         stops = range(self._step + 1, stop_step + 1) if every_step else (stop_step,)
-        with self._hush:
+        with self._hush, interrupts_held():
             for step, stop in enumerate(stops):
                 for value in self.ports.values:
                     value.apply(step)
