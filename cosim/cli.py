@@ -166,14 +166,25 @@ def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) ->
 
 @app.command()
 def check(
-    file: _File, set_: _Set = None, fitted: _Fitted = None, show_traceback: _Traceback = False
+    file: _File,
+    set_: _Set = None,
+    fitted: _Fitted = None,
+    regions: Annotated[
+        bool, typer.Option("--regions", help="Only list the regions of its brain, one a line.")
+    ] = False,
+    show_traceback: _Traceback = False,
 ) -> None:
     """Find every mistake of an experiment file; nothing is simulated."""
     with one_line_errors(show_traceback):
         from cosim.experiment_file import load
-        from cosim.plan import plan, resolved_summary
+        from cosim.plan import plan, regions_of_brain, resolved_summary
 
-        planned = plan(load(file, _changes(set_, fitted)))
+        experiment = load(file, _changes(set_, fitted))
+        if regions:
+            for region in regions_of_brain(experiment):
+                typer.echo(region)
+            return
+        planned = plan(experiment)
         for key, value in resolved_summary(planned).items():
             typer.echo(f"{key}: {value}")
         for line in planned.notices:

@@ -160,6 +160,13 @@ def choose_window_steps(
         longest = n_steps
     else:
         longest = int(min_delay_ms / dt_ms + _WHOLE_TOLERANCE)
+        if min_delay_ms == 0:
+            raise ConfigurationError(
+                f"The shortest crossing delay is 0 ms ({crossing}), and what crosses between "
+                f"circuits and mean field needs at least one step of brain.dt_ms = {dt_ms:g}: set "
+                f"brain.delays to tract, or to one delay in ms; where it is tract, two connected "
+                f"regions have a tract length of 0."
+            )
         if longest < 1:
             raise ConfigurationError(
                 f"The shortest crossing delay, {min_delay_ms:g} ms ({crossing}), is shorter than "

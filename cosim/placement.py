@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from cosim.clock import MAX_STEPS, whole_steps
 from cosim.config import Circuit as CircuitSection
 from cosim.errors import ConfigurationError
-from cosim.meanfield.connectome import Connectome
+from cosim.meanfield.connectome import ALL_REGIONS, Connectome
 from cosim.registry import unknown_name
 from cosim.spiking.circuit import Circuit
 from cosim.spiking.compose import CircuitCopy, Composition
@@ -28,7 +28,8 @@ def placement_problems(sections: Sequence[CircuitSection], connectome: Connectom
         for region in regions_of(section):
             if region not in connectome.regions:
                 problems.append(
-                    f"circuits.{number}: {unknown_name('region', region, connectome.regions)}"
+                    f"circuits.{number}: "
+                    + unknown_name("region", region, connectome.regions, ALL_REGIONS)
                 )
             elif taken.setdefault(region, number) != number:
                 problems.append(

@@ -255,10 +255,11 @@ def _notices(
         )
     if fitted is not None and brain.delays not in (None, "none"):
         delays_ms = connectome.delays_ms[connectome.weights > 0]
+        least, most = f"{delays_ms.min():.3g}", f"{delays_ms.max():.3g}"
         notices.append(
-            f"{brain.fitted} was fitted without delays; with delays of {delays_ms.min():.3g} to "
-            f"{delays_ms.max():.3g} ms (brain.delays) its resting state is the same, its dynamics "
-            f"and functional connectivity are not."
+            f"{brain.fitted} was fitted without delays; with delays of "
+            f"{least if least == most else f'{least} to {most}'} ms (brain.delays) its resting "
+            f"state is the same, its dynamics and functional connectivity are not."
         )
     return tuple(notices)
 

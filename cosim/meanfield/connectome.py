@@ -19,6 +19,8 @@ SHIPPED = {
     "tvb76": "connectivity_76.zip",
     "tvb96": "connectivity_96.zip",  # with thalamus and basal ganglia
 }
+# How a message ends that cannot show all labels.
+ALL_REGIONS = "`cosim check FILE --regions` lists all."
 # Files whose rows are sources. Read as TVB reads them, the striatum of these would project to 33
 # cortical regions and hear none, the pallidum to the striatum, and the thalamus to the pallidum.
 _ROWS_ARE_SOURCES = ("tvb96",)
@@ -82,7 +84,7 @@ class Connectome:
             ConfigurationError: If there is no such region.
         """
         if region not in self.regions:
-            raise ConfigurationError(unknown_name("region", region, self.regions))
+            raise ConfigurationError(unknown_name("region", region, self.regions, ALL_REGIONS))
         return self.regions.index(region)
 
 
@@ -101,7 +103,8 @@ def load_connectome(name: str, normalize: str, speed_mm_per_ms: float, base: Pat
     """
     path = _locate(name, base)
     try:
-        tvb = Connectivity.from_file(str(path))
+        # TVB takes a relative path as one of its own files, in the folder of tvb-data.
+        tvb = Connectivity.from_file(str(path.absolute()))
         labels = tuple(str(label) for label in tvb.region_labels)
         weights = np.array(tvb.weights, dtype=np.float64)
         lengths = np.array(tvb.tract_lengths, dtype=np.float64)
@@ -110,8 +113,8 @@ def load_connectome(name: str, normalize: str, speed_mm_per_ms: float, base: Pat
     except Exception as error:  # noqa: BLE001
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigurationError(
-            f"brain.connectome = {name!r}: is not a TVB connectivity zip ({reason}); it holds "
-            f"weights.txt, tract_lengths.txt and centres.txt."
+            f"brain.connectome = {name!r}: is not a TVB connectivity zip ({reason}); it must "
+            f"hold weights.txt, tract_lengths.txt and centres.txt (a line LABEL X Y Z per region)."
         ) from None
     if name in _ROWS_ARE_SOURCES:
         weights, lengths = weights.T.copy(), lengths.T.copy()

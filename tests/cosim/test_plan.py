@@ -4,12 +4,16 @@ A connectome of four regions: weights ``[target, source]`` and tract lengths at 
 lengths of 9, 12, 15 ... mm are delays of 3, 4, 5 ... ms.
 """
 
+import json
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from cosim.circuit_outputs import Mixture
+from cosim.cli import app
 from cosim.config import Brain, CellVariable, Circuit, Experiment, Input, Output, Synchronization
 from cosim.errors import ConfigurationError
 from cosim.plan import check, plan, resolved_summary
@@ -186,6 +190,27 @@ def test_an_unknown_region_is_refused_with_a_near_miss(problems):
     assert line.startswith("circuits.0: Unknown region 'V11'. Known: V1, V2, M1, S1. Did you mean")
 
 
+def test_all_regions_are_told_whatever_else_is_wrong(zipped, tmp_path, monkeypatch):
+    """A relative file from its own folder, which TVB would look for among its own data."""
+    zipped()
+    monkeypatch.chdir(tmp_path)
+    wrong = {"brain": {"connectome": "four.zip"}, "circuits": [{"circuit": "x", "regions": ["V9"]}]}
+    Path("wrong.yaml").write_text(json.dumps(wrong))
+    told = CliRunner().invoke(app, ["check", "wrong.yaml", "--regions"])
+    assert (told.exit_code, told.stdout.split()) == (0, list(REGIONS))
+    refused = CliRunner().invoke(app, ["check", "wrong.yaml"])
+    assert refused.exit_code == 2
+    assert "Unknown region 'V9'. Known: V1, V2, M1, S1" in refused.stderr
+    assert "`cosim check FILE --regions` lists all." in refused.stderr
+
+
+def test_circuits_in_a_brain_without_delays_are_refused_with_the_cure(problems):
+    """Neither a slower conduction nor a shorter step makes a delay of 0 longer."""
+    (line,) = problems(circuit("V1"), delays="none")
+    assert line.startswith("The shortest crossing delay is 0 ms (")
+    assert "set brain.delays to tract, or to one delay in ms" in line
+
+
 def test_a_region_replaced_by_two_circuits_is_refused(problems):
     (line,) = problems(circuit("V1"), circuit("V2", "V1"))
     assert line.startswith("circuits.1: region 'V1' is already replaced by circuits.0")
@@ -235,7 +260,7 @@ def test_a_zip_of_something_else_is_refused(problems, tmp_path):
         archive.writestr("beach.jpg", b"\xff\xd8\xff")
     (line,) = problems(connectome="photos.zip")
     assert "is not a TVB connectivity zip" in line
-    assert "it holds weights.txt, tract_lengths.txt and centres.txt" in line
+    assert "must hold weights.txt, tract_lengths.txt and centres.txt (a line LABEL X Y Z" in line
 
 
 def test_the_diagonal_of_the_connectome_is_zero(experiment):
@@ -548,8 +573,9 @@ def test_a_region_without_incoming_connections_gets_an_empty_drive(experiment, z
 def test_the_summary_shows_what_the_file_does_not(experiment):
     summary = resolved_summary(plan(experiment(circuit("V1"))))
     assert summary["regions"] == 4
-    assert summary["replaced"] == ["V1"]
+    assert summary["replaced"] == "V1"
     assert (summary["window_ms"], summary["windows"], summary["steps"]) == (3.0, 7, 200)
+    assert summary["initial_rates_hz"].startswith("R_e ")
 
 
 def test_planning_leaves_the_users_netparams_alone(experiment):
