@@ -91,7 +91,7 @@ def floored(weights: Array, floor: float) -> Array:
 
 def fingerprint(settings: FitFile, subject: Subject, bold: Array) -> str:
     """Identify a fit by its settings and its data, not by how its result is looked at."""
-    looked_at = {"simulation": True, "split": {"test"}}
+    looked_at: dict[str, bool | set[str]] = {"simulation": True, "split": {"test"}}
     digest = hashlib.sha256(settings.model_dump_json(exclude=looked_at).encode())
     digest.update(np.ascontiguousarray(subject.weights).tobytes())
     digest.update(np.ascontiguousarray(bold).tobytes())

@@ -9,6 +9,7 @@ import sys
 import tomllib
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import typer
 import yaml
@@ -118,6 +119,23 @@ def check_cosim(line, arguments):
         GROUP.get_command(None, name).make_context(name, rest)
     except Exception as error:  # noqa: BLE001  (typer has its own copy of click's errors)
         pytest.fail(f"{line!r}: {error}")
+
+
+@pytest.mark.parametrize("page", pages_with("yaml"), ids=page_name)
+def test_what_a_page_compares_is_longer_than_what_is_left_out(page):
+    """Without --skip-ms the first second is; of a shorter run nothing would be left."""
+    commands = [line for line in shell_lines(page) if line.startswith("cosim compare")]
+    shortest_ms = min(
+        (
+            float(content["duration_ms"])
+            for content in (yaml.safe_load(b.text) for b in blocks_of(page) if b.language == "yaml")
+            if "duration_ms" in content
+        ),
+        default=np.inf,
+    )
+    for line in commands:
+        if shortest_ms <= 1100.0 and "FILE" not in line and "..." not in line:
+            assert "--skip-ms" in line, line
 
 
 @pytest.mark.parametrize("arguments", ["run FILE --outptu DIR", "rnu FILE", "report", "fit A B"])
