@@ -130,7 +130,8 @@ def _without_links_out(markdown: str, page: Any, files: Any) -> str:
         if path != from_root and files.get_file_from_path(from_root):
             return f"[{text}]({posixpath.relpath(from_root, here or '.')}{hash_}{anchor})"
         name = inside.removeprefix("../").rstrip("/")
-        return text if name in text else f"{text} (`{name}`)"
+        said = name in text or (text.startswith("`") and text.strip("`/") in name)
+        return text if said else f"{text} (`{name}`)"
 
     # Not after an exclamation mark: a missing picture is a mistake.
     return re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", mended, markdown)
