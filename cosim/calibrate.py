@@ -8,7 +8,7 @@ rate at rest; (4) the whole curve is measured once more with other random number
 regions are calibrated together, in the network in which they will run.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +49,19 @@ class Calibrator:
         circuits: Its circuits.
         group: The ranks that share NEURON's network.
         settings: How.
+        tell: Is told what begins, in a few words; it takes minutes in all.
     """
 
-    def __init__(self, plan: Plan, circuits: CircuitPlan, group: Group, settings: Settings):
+    def __init__(
+        self,
+        plan: Plan,
+        circuits: CircuitPlan,
+        group: Group,
+        settings: Settings,
+        tell: Callable[[str], None] = lambda stage: None,
+    ):
         self._plan, self._circuits, self._group = plan, circuits, group
-        self._settings = settings
+        self._settings, self._tell = settings, tell
         self._range = OperatingRange(plan)
         family = plan.family
         self._felt = next(r for r, g in family.gates.items() if g.variable == family.coupling)
@@ -94,6 +102,7 @@ class Calibrator:
                 self.simulated_s = bench.simulated_s
 
     def _run(self) -> dict[str, RegionCalibration]:
+        self._tell("measuring the circuits as written")
         short_s = seconds_for(
             self._bench, self._regions, self._felt, _FEW_SPIKES, _SHORTEST_S, SHORTEST_S
         )
@@ -109,6 +118,7 @@ class Calibrator:
     def _tried_weaker(self, regions: Sequence[str], before: Sequence[Rates], short_s: float) -> str:
         """Whether the same circuits with weaker own excitation can be calibrated, in words."""
         for factor in _WEAKER:
+            self._tell(f"too active; trying their own excitatory weights times {factor:g}")
             self._bench.scale_excitation(dict.fromkeys(regions, factor))
             self._regions = [self._prepared(section) for section in self.sections]
             try:
@@ -126,10 +136,12 @@ class Calibrator:
         felt, settings = self._felt, self._settings
         column = self._rates.index(felt)
         wanted = {r.name: r.target.rates_hz[:, column] for r in self._regions if felt in r.knobs}
+        self._tell(f"sweeping the drive of {felt}")
         self._sweep(felt, wanted, felt, upwards=True)
         self._refuse_sustained()
         self._sweep(felt, wanted, felt, upwards=False)
         self._start_from_sweeps()
+        self._tell("looking for the share of background")
         shares = ShareSearch(
             self._bench, self._range, settings, self._regions, felt, column, short_s
         )
@@ -150,7 +162,9 @@ class Calibrator:
             felt,
             seed + _OTHER_SEED,
         )
+        self._tell("matching the rates")
         seconds = matching.run(settings.seconds)
+        self._tell("measuring the curve with other random numbers")
         sections = [region.at(region.unknowns) for region in self._regions]
         after = self._curve(sections, seconds, seed + _CHECK_SEED)
         return judged(self._regions, before, after, self._rates, felt, settings.tolerance)

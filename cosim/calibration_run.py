@@ -1,5 +1,6 @@
 """`cosim calibrate`: from an experiment file to a calibration file, in one process or on ranks."""
 
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -85,8 +86,15 @@ def _calibrate(
     planned = plan(experiment)
     if planned.circuits is None:
         raise ConfigurationError(f"{file}: no region is replaced, so that nothing is calibrated.")
-    calibrator = Calibrator(planned, planned.circuits, group, settings)
     figure, first = target.with_suffix(".png"), group.rank == 0
+    begun = time.monotonic()
+
+    def tell(stage: str) -> None:
+        if first:
+            sys.stderr.write(f"{time.monotonic() - begun:4.0f} s: {stage}\n")
+            sys.stderr.flush()
+
+    calibrator = Calibrator(planned, planned.circuits, group, settings, tell)
     try:
         found = calibrator.run()
     except NotCalibratableError as error:
@@ -115,6 +123,7 @@ def _calibrate(
         write()  # what was found stays if the brain does not run with it
         draw_curves(found, figure)
     if check_ms > 0:
+        tell("running the brain with them, as written, and without")
         checks = closed_loop(
             experiment, calibrator.sections, sections, list(found), check_ms, group
         )

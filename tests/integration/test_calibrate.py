@@ -119,6 +119,8 @@ def test_an_unreachable_target_is_said_in_one_line_and_drawn(balanced):
     arguments = ["calibrate", str(balanced), "--set", "brain.parameters.I_o=0.9"]
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
+    begun = [line.partition(" s: ")[2] for line in done.stderr.splitlines()]
+    assert begun[:2] == ["measuring the circuits as written", "sweeping the drive of R_e"]
     assert "Hz at most" in done.output
     assert (balanced.parent / "experiment.calibrated.png").exists()
     assert not (balanced.parent / "experiment.calibrated.yaml").exists()
