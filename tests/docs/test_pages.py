@@ -20,7 +20,7 @@ from cosim.cli import app
 from cosim.experiment_file import validate
 from cosim.nwb_export import write_nwb
 from cosim.plan import plan
-from fitting.config import check_fit_file
+from fitting.config import FitFile, check_fit_file
 
 GROUP = typer.main.get_command(app)
 # What else a shell does on these pages.
@@ -157,6 +157,14 @@ def test_every_program_of_a_page_runs(page, page_folder, demo):
         if block.language == "python" and block.file_name is None:
             exec(compile(block.text, page_name(page), "exec"), space)
     plt.close("all")
+
+
+def test_every_key_of_a_fit_file_is_explained():
+    text = (ROOT / "docs" / "reference" / "fitting.md").read_text()
+    for name, field in FitFile.model_fields.items():
+        section = getattr(type(field.default), "model_fields", None)
+        for key in [name] if section is None else section:
+            assert re.search(rf"`(\w+\.)?{key}`", text), f"{name}: {key}"
 
 
 def test_the_site_is_built_without_a_warning(tmp_path):
