@@ -213,7 +213,8 @@ def _draw_rates(axes: Axes, found: Mapping[str, Sequence[Measured]]) -> None:
             axes.plot(at, row, ".", color="black", markersize=3)
     axes.set_xticks(range(len(ORDER)), ORDER)
     axes.set(ylabel="spikes per second per cell", title="Rates; dots: seeds")
-    axes.legend(frameon=False, fontsize=8, ncols=2)
+    axes.set_ylim(top=1.15 * axes.get_ylim()[1])  # room for the legend
+    axes.legend(frameon=False, fontsize=9, ncols=len(found), loc="upper left")
 
 
 def _draw_spectra(axes: Axes, found: Mapping[str, Sequence[Measured]]) -> None:
@@ -227,8 +228,9 @@ def _draw_spectra(axes: Axes, found: Mapping[str, Sequence[Measured]]) -> None:
                 frequencies_hz[shown], density[shown], style, c=COLOURS[number], lw=1, label=label
             )
     axes.axvspan(*BETA_HZ, color="0.92", zorder=0)
-    axes.set(xscale="log", yscale="log", xlabel="Hz (grey: beta)", ylabel="Hz²/Hz")
-    axes.set_title("Spectra: GPi (lines), Thl (dotted)")
+    axes.set(xscale="log", yscale="log", ylabel="power, Hz²/Hz")
+    axes.set_xlabel("frequency, Hz (grey: beta)")
+    axes.set_title("Spectra: GPi (lines), thalamus (dotted)")
 
 
 def _draw_regions(
@@ -241,20 +243,22 @@ def _draw_regions(
     middle, half = change(found[STIMULATED], found["patient"], "S")
     indices = [i for some in of_areas.values() for i in some]
     order = sorted(indices, key=lambda i: -abs(middle[i]))
-    for kind, colour in zip(_KINDS, ("#c44e52", "0.55"), strict=True):
+    for kind, colour, mark in zip(_KINDS, ("#d55e00", "0.55"), "so", strict=True):
         members = {i for area, some in of_areas.items() if area.startswith(kind) for i in some}
         at = [n for n, i in enumerate(order) if i in members]
         own = [order[n] for n in at]
         axes.errorbar(
-            at, 1e3 * middle[own], 1e3 * half[own], fmt="o", ms=3, lw=0.8, c=colour, label=kind
+            at, 1e3 * middle[own], 1e3 * half[own], fmt=mark, ms=4, lw=1, c=colour, label=kind
         )
     axes.axhline(0.0, color="0.8", lw=0.8, zorder=0)
-    axes.set_xticks(range(len(order)), [regions[i] for i in order], rotation=90, fontsize=5)
     axes.margins(x=0.01)
     axes.set(
-        ylabel="change of S, 1e-3", title="Cortex: stimulation of the STN against no stimulation"
+        xticks=(),
+        xlabel=f"{len(order)} regions, from {regions[order[0]]} to {regions[order[-1]]}",
+        ylabel="change of S, 1e-3",
+        title="Cortex: stimulation of the STN against none, the most changed first",
     )
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=9)
 
 
 def _draw_connectivity(

@@ -194,7 +194,7 @@ def figure(
         )
 
     line(0, "calcium", OWN, f"8 cells of {region}")
-    axes[0].set(title="Free calcium", ylabel="nM", ylim=(0, None))
+    axes[0].set(title="Free calcium", ylabel="concentration, nM", ylim=(0, None))
     line(1, "rate", OWN, "in the brain")
     rates = [one["rate"] for one in cut]
     axes[1].plot(doses_uM, rates, "s:", c="black", mfc="white", ms=5, label="same input, cut off")
@@ -217,9 +217,12 @@ def figure(
         axis.minorticks_off()
         axis.set_xlabel("IP3, µM")
         axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False, fontsize=8)
         if panel > 1:
             axis.axhline(0.0, color="0.8", lw=0.8, zorder=0)
+        if panel > 2:  # room for the legend below the intervals
+            low, high = axis.get_ylim()
+            axis.set_ylim(low - 0.35 * (high - low), high)
+        axis.legend(frameon=False, fontsize=9, loc="lower left" if panel > 1 else "best")
     drawing.suptitle(
         f"Connected: {', '.join(connected)}. Intervals: 95 %; seeds: {len(runs[0])}", size=9
     )
