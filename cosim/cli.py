@@ -1,6 +1,7 @@
 """The command line: run, check, calibrate, fit, circuits, report, compare, export."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -105,8 +106,8 @@ def run(
         if launched_size() > 1:
             from cosim.transport.mpi import sleep_until_all_are_here
 
-            # The other ranks would spin in MPI's own end while rank 0 draws.
-            sleep_until_all_are_here(timeout)
+            # The other ranks would spin in MPI's own end while rank 0 draws, however long that is.
+            sleep_until_all_are_here(math.inf)
 
 
 def _resumed_folder(resume: Path, output: Path | None, overwrite: bool) -> Path:

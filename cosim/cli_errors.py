@@ -1,6 +1,7 @@
 """How a command ends: one line per cause, an exit status, and no rank left waiting."""
 
 import os
+import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,8 @@ def one_line_errors(show_traceback: bool) -> Iterator[None]:
     try:
         yield
     except SuspendedError as suspended:
+        # All is saved: SIGTERM again, as batch systems send it, must not change the status.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         if launched_rank() == 0:
             typer.echo(f"cosim: {suspended}", err=True)
         if launched_size() > 1:

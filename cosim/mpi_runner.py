@@ -146,8 +146,9 @@ def _run(
         if writer is not None:
             recorder.complete()
         recorders.clear()
-        # So that the seconds of every rank reach the end of the last one.
-        world.barrier(idle=side is None)
+        # So that the seconds of every rank reach the end of the last one. Without a limit: merging
+        # what a run of days has flushed takes longer than any window, and nobody is stuck.
+        world.barrier(patient=True)
         record = {
             "rank": world.layout.rank,
             "side": world.layout.side,
@@ -161,9 +162,9 @@ def _run(
         world.barrier()
         if writer is not None:
             recorder.close()
-        world.barrier()
+        world.barrier(patient=True)
         keeping.remove()  # last: until then the folder can tell what it is of
-        world.barrier()
+        world.barrier(patient=True)
     return RunResult.open(directory)
 
 

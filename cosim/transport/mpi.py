@@ -258,13 +258,13 @@ class MpiWorld:
         told: dict[str, Any] = json.loads(shared.tobytes())
         return told
 
-    def barrier(self, idle: bool = False) -> None:
+    def barrier(self, patient: bool = False) -> None:
         """Wait until every rank is here.
 
         Args:
-            idle: Whether this rank has nothing to do in the run, and waits for all of it.
+            patient: Whether what the others do may take as long as it likes.
         """
-        limit_s = math.inf if idle else self._timeout_s
+        limit_s = math.inf if patient else self._timeout_s
         _wait(self.comm.Ibarrier(), limit_s, "End of the run")
 
 

@@ -3,6 +3,9 @@
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -261,11 +264,32 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path, die_at, monkeypatch):
         f"cosim: asked to end at t = 500 ms; go on from the checkpoint of t = 500 ms with cosim "
         f"run --resume {folder}."
     ]
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    # A second one must not turn the status of a process that is about to end into another.
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ran = CliRunner().invoke(app, ["run", "--resume", str(folder), "-q"])
     assert (ran.exit_code, ran.stderr) == (0, "")
     assert same(cosim.RunResult.open(folder), whole)
     assert "resumed at 500 ms" in (folder / "report.html").read_text()
+
+
+def test_sigterm_again_while_the_process_ends(tmp_path):
+    """Batch systems repeat it, and a script that requeues looks for 75."""
+    file, folder = tmp_path / "experiment.yaml", tmp_path / "run"
+    file.write_text(json.dumps(brain_alone(duration_ms=1e6, checkpoint={})))
+    ran = subprocess.Popen(
+        [sys.executable, "-m", "cosim", "run", file, "-o", folder, "-q", "--no-report"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(cosim.__file__).parents[1])},
+    )
+    while not (folder / "connectome.nc").exists():
+        assert ran.poll() is None
+        time.sleep(0.01)
+    ran.terminate()
+    assert ran.stderr.readline().startswith("cosim: asked to end at t = ")
+    ran.terminate()
+    assert (ran.communicate()[1], ran.returncode) == ("", os.EX_TEMPFAIL)
 
 
 def test_without_the_section_sigterm_ends_a_run_as_ever(tmp_path):
@@ -459,6 +483,7 @@ def test_asked_to_end_with_a_full_disk(tmp_path, monkeypatch, full_disk, first, 
     )
     with pytest.raises(error) as caught:
         cosim.run(validate(brain_alone(checkpoint={"every_ms": 200.0})), tmp_path)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     said = str(caught.value)
     assert "at t = 400 ms" in said
     assert ("checkpoint of t = 200 ms" in said) == (first == 2)

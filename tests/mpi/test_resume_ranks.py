@@ -107,6 +107,16 @@ def test_a_file_of_one_rank_that_is_damaged_makes_both_take_the_one_before(
 
 
 @pytest.mark.slow
+def test_final_files_may_take_longer_than_any_wait_for_the_peer(launch, tmp_path):
+    """Merging 20,000 segments, those of a day, takes minutes; then the report is drawn."""
+    run = [part for part in command("checkpoint={}") if part != "--no-report"]
+    done = launch(2, *run, "--timeout", 20, timeout_s=240, MERGE_S="25")
+    assert (done.status, done.err) == (0, "")
+    assert cosim.RunResult.open(tmp_path / "out").complete
+    assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_sigterm_to_any_one_of_three_ranks_ends_all(start, launch, tmp_path, whole, rank):
     out = tmp_path / "out"

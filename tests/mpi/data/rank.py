@@ -2,11 +2,13 @@
 
 ``TVB_FAULT=KIND`` plants a fault in TVB's model on the last rank, in the step from t = 30.5 ms.
 ``SAVE_FAULT=KIND:RANK`` plants one into the second checkpoint, ``REPORT_FAULT=KIND`` into the
-report.
+report. ``MERGE_S=SECONDS`` makes rank 0 slow to write its final files, as after a run of days, and
+to draw the report.
 """
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from faults import strike, this_rank
@@ -63,12 +65,29 @@ def plant_in_report(kind):
     report.write_report = lambda directory: strike(kind)
 
 
+def take_long(seconds):
+    from cosim import report
+    from cosim.recorder import Recorder
+
+    def slow(function):
+        def slowly(*args):
+            time.sleep(seconds)
+            return function(*args)
+
+        return slowly
+
+    Recorder.complete = slow(Recorder.complete)
+    report.write_report = slow(report.write_report)
+
+
 def main():
     if "SAVE_FAULT" in os.environ:
         kind, _, rank = os.environ["SAVE_FAULT"].partition(":")
         plant_in_checkpoint(kind, int(rank))
     if "REPORT_FAULT" in os.environ:
         plant_in_report(os.environ["REPORT_FAULT"])
+    if "MERGE_S" in os.environ and this_rank() == 0:
+        take_long(float(os.environ["MERGE_S"]))
     is_last = this_rank() == int(os.environ["PMI_SIZE"]) - 1
     if "TVB_FAULT" in os.environ and is_last:
         plant_in_tvb(os.environ["TVB_FAULT"], step=306)
