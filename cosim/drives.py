@@ -26,6 +26,9 @@ from cosim.spiking.receptors import (
     target_section,
 )
 
+# NEURON's synapses whose weight is a conductance, and from where on a spike is told as heavy, uS.
+_CONDUCTANCES, _HEAVY_US = ("ExpSyn", "Exp2Syn"), 1.0
+
 
 @dataclass(frozen=True)
 class Trains:
@@ -112,6 +115,29 @@ def input_problems(
             if found:
                 break
     return problems
+
+
+def heavy_spikes(drives: Sequence[Drive], composition: Composition) -> list[str]:
+    """One line per input whose single spikes open more than a whole cell rests on.
+
+    A cell at rest has some tens of nS (the 34 nS of .3 mS/cm2 on a sphere of 60 um), and a weight
+    written in nS is a thousand times too large. Told only of synapses of NEURON's own, whose weight
+    is a conductance.
+    """
+    found = []
+    for drive in drives:
+        if not isinstance(drive.target, Trains) or not drive.target.weights_uS.size:
+            continue
+        label = composition.population_receptors[drive.population][drive.target.receptor]
+        synapse = composition.net_params.synMechParams[label].get("mod")
+        largest_uS = float(np.abs(drive.target.weights_uS).max())
+        if synapse in _CONDUCTANCES and largest_uS > _HEAVY_US:
+            found.append(
+                f"an input to {drive.population} opens up to {largest_uS:.3g} uS a spike "
+                f"(weight_uS, times G and C_ij where per_source), more than a cell's own "
+                f"conductance; if weight_uS was meant in nS, divide it by 1000."
+            )
+    return found
 
 
 def _target_problems(here: str, item: Input, composition: Composition, label: str) -> list[str]:

@@ -14,7 +14,7 @@ from cosim.circuit_outputs import Mixture, fill_outputs, to_brain, with_defaults
 from cosim.circuit_recordings import recordings_of
 from cosim.config import Circuit as CircuitSection
 from cosim.config import Experiment
-from cosim.drives import Drive, drives_of, input_problems, to_circuits, unknown_rates
+from cosim.drives import Drive, drives_of, heavy_spikes, input_problems, to_circuits, unknown_rates
 from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome
 from cosim.placement import common_dt, copies_of, placement_problems, regions_of
@@ -140,7 +140,7 @@ def plan_circuits(experiment: Experiment, brain: BrainPlan) -> CircuitPlan:
         recordings=tuple(recordings),
         sections=tuple(sections),
         parameters={copy.label: copy.circuit.parameters for copy in copies},
-        notices=notices,
+        notices=(*notices, *heavy_spikes(drives, composition)),
         to_circuits=to_circuits(drives, replaced, connectome, family),
         to_brain=to_brain(origin, readings, family, connectome),
         crossing=_crossing(drives, replaced, connectome),

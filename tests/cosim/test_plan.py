@@ -570,6 +570,15 @@ def test_a_region_without_incoming_connections_gets_an_empty_drive(experiment, z
     assert (drive.sources, drive.target.weights_uS.size) == ((), 0)
 
 
+@pytest.mark.parametrize(("weight_uS", "told"), [(0.14, 0), (140.0, 1)])
+def test_a_weight_in_nanosiemens_is_told(experiment, weight_uS, told):
+    """G .2 and the largest weight into V1, .5: 14 nS, and 14 uS."""
+    drive = Input(source="R_e", to="E", receptor="exc", weight_uS=weight_uS)
+    lines = plan(experiment(circuit("V1", inputs=[drive]))).notices
+    assert len(lines) == told
+    assert all("V1.E opens up to 14 uS a spike" in line for line in lines)
+
+
 def test_the_summary_shows_what_the_file_does_not(experiment):
     summary = resolved_summary(plan(experiment(circuit("V1"))))
     assert summary["regions"] == 4
