@@ -3,7 +3,7 @@
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -102,7 +102,9 @@ def run(
 
                 write_report(directory)
             if not quiet:
-                typer.echo(_closing_lines(result.provenance, directory, report))
+                from cosim.closing_lines import closing_lines
+
+                typer.echo("\n".join(closing_lines(result, directory, report)))
         if launched_size() > 1:
             from cosim.transport.mpi import sleep_until_all_are_here
 
@@ -136,33 +138,6 @@ def _resumed_experiment(file: Path | None, resume: Path, changes: list[str]) -> 
     from cosim.resuming import interrupted_experiment
 
     return interrupted_experiment(resume)
-
-
-def _closing_lines(provenance: dict[str, Any], directory: Path, report: bool) -> str:
-    run_s, build_s, duration_ms = (provenance[k] for k in ("run_s", "build_s", "duration_ms"))
-    warnings = provenance["participants"].get("NEURON", {}).get("warnings", [])
-    lines = [f"Note: {line}" for line in (*provenance["notices"], *warnings)]
-    clipped = provenance["participants"].get("TVB", {}).get("clipped_steps", {})
-    if clipped:
-        worst = max(clipped, key=clipped.get)
-        steps = provenance["participants"]["TVB"]["steps"]
-        lines.append(
-            f"Note: S was clipped to [0, 1] in {len(clipped)} regions, most often in {worst}: "
-            f"{clipped[worst]} of {steps} steps."
-        )
-    resumed = provenance["resumed"]
-    if resumed:
-        times = ", ".join(f"{entry['at_ms']:g}" for entry in resumed)
-        lines.append(f"Note: resumed at {times} ms; the time below is since then.")
-    lines += [f"Note: {line}." for line in provenance["checkpoints"].get("failed", ())]
-    lines += [
-        f"{duration_ms:g} ms simulated in {run_s:.2f} s after {build_s:.1f} s of build, "
-        f"on {provenance['ranks']} rank(s); window {provenance['window_ms']:g} ms.",
-        f"Results: {directory}/",
-    ]
-    if report:
-        lines.append(f"Report:  {directory / 'report.html'}")
-    return "\n".join(lines)
 
 
 @app.command()
