@@ -170,6 +170,7 @@ def _matrix(axis: Axes, matrix: Array, title: str, label: str, norm: Normalize, 
     axis.set_facecolor("0.9")
     axis.set_title(title, fontsize=9)
     axis.set(xlabel="region", ylabel="region")
+    axis.locator_params(integer=True)  # there is no region 2.5
     axis.figure.colorbar(image, ax=axis, shrink=0.8, label=label)
 
 
