@@ -1,6 +1,7 @@
 """What must be equal for a run to go on bit for bit: experiment, versions, code, ranks, brain."""
 
 import hashlib
+import platform
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -35,6 +36,8 @@ def identity(planned: Plan, n_ranks: int) -> dict[str, Any]:
         "ranks": n_ranks,
         "engine": planned.brain.engine.name,
         "versions": found,
+        # Another kind of processor rounds otherwise in compiled code.
+        "processor": platform.machine(),
         "code of cosim": _code(),
         "connectome": _brain(planned),
         "files": _circuit_files(planned.experiment),

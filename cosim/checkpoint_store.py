@@ -5,6 +5,7 @@ sizes and checksums. It is written under another name, flushed to the disk, and 
 has the final name is complete. What lies there may still be damaged later; reading finds that.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -103,7 +104,9 @@ class CheckpointStore:
         Raises:
             OSError: If the disk refuses.
         """
-        self._folder.mkdir(exist_ok=True)
+        if not self._folder.exists():
+            self._folder.mkdir()
+            fsync_folder(self.directory)
         self.discard()
         self._place(n_windows).mkdir()
 
@@ -153,7 +156,8 @@ class CheckpointStore:
         """Remove what was begun and not committed."""
         for pattern in (f"{_WRITING}*", f"{_OLD}*"):
             for folder in self._folder.glob(pattern):
-                shutil.rmtree(folder)
+                # What another process holds open stays for the next time; it harms nothing.
+                shutil.rmtree(folder, ignore_errors=True)
 
     def newest(self, ranks: Ranks | None = None) -> Checkpoint | None:
         """The newest one that is complete and undamaged, if there is any; the same on all ranks.
@@ -211,7 +215,7 @@ class CheckpointStore:
             self._remove(folder)
         self.discard()
         if not self._folder.is_symlink():
-            shutil.rmtree(self._folder)
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @staticmethod
     def _agreed(folder: Path, ranks: Ranks) -> tuple[dict[str, Any], str]:
@@ -242,11 +246,13 @@ class CheckpointStore:
             old = folder.with_name(f"{_OLD}{folder.name}")
             shutil.rmtree(old, ignore_errors=True)
             folder.rename(old)
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def fsync_folder(folder: Path) -> None:
     """Make names in a folder last, as fsync of a file makes its content last.
+
+    File systems that know of no such thing (EINVAL) do what they do.
 
     Args:
         folder: The folder.
@@ -257,6 +263,9 @@ def fsync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
         os.close(descriptor)
 

@@ -100,7 +100,7 @@ class FolderSink:
     def __init__(self, directory: Path, writer: str, resumed: State | None = None) -> None:
         self._directory = directory
         self._folder = directory / SEGMENTS_FOLDER / writer
-        self._n_segments = 0
+        self._sizes: list[int] = []  # of the segments so far, bytes
         if resumed is not None:
             self._continue(resumed["n_bytes"].tolist())
             return
@@ -118,16 +118,15 @@ class FolderSink:
 
     def write(self, tables: Mapping[str, Table]) -> None:
         """Write one segment; it exists under its name only once it is complete."""
-        self._n_segments += 1
-        with (
-            atomic_file(self._segment(self._n_segments)) as path,
-            h5py.File(path, "w") as file,
-        ):
+        # One that failed or was interrupted is written anew under the same number.
+        number = len(self._sizes) + 1
+        with atomic_file(self._segment(number)) as path, h5py.File(path, "w") as file:
             file["labels"] = json.dumps({key: asdict(t.labels) for key, t in tables.items()})
             for key, table in tables.items():
                 for chunk in table.chunks:
                     for name in table.labels.schema:
                         file[f"{key}/{name}"] = chunk.read(name)
+        self._sizes.append(self._segment(number).stat().st_size)
 
     def close(self) -> None:
         """Merge this writer's segments into the final files."""
@@ -139,16 +138,16 @@ class FolderSink:
 
     def state(self) -> State:
         """Sizes of the segments so far, bytes."""
-        fsync_folder(self._folder)
-        paths = [self._segment(number + 1) for number in range(self._n_segments)]
-        return {"n_bytes": np.array([path.stat().st_size for path in paths], dtype=np.int64)}
+        for folder in (self._folder, self._folder.parent, self._directory):
+            fsync_folder(folder)
+        return {"n_bytes": np.array(self._sizes, dtype=np.int64)}
 
     def _segment(self, number: int) -> Path:
         return self._folder / f"{number:08d}.h5"
 
     def _continue(self, sizes: list[int]) -> None:
         """Keep the segments of a checkpoint, and remove those that came after it."""
-        self._n_segments = len(sizes)
+        self._sizes = sizes
         kept = [self._segment(number + 1) for number in range(len(sizes))]
         for path, n_bytes in zip(kept, sizes, strict=True):
             if not path.is_file() or path.stat().st_size != n_bytes:

@@ -1,5 +1,6 @@
 """What a checkpoint on disk promises: whole or not there, and damage is named, never read."""
 
+import errno
 import json
 import os
 import random
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cosim import checkpoint_store
-from cosim.checkpoint_store import FORMAT, CheckpointStore
+from cosim.checkpoint_store import FORMAT, CheckpointStore, fsync_folder
 from cosim.errors import ResultsError
 
 STATES = [{"TVB/a": np.arange(50.0) + rank, "NEURON/b": np.array("text")} for rank in range(2)]
@@ -173,6 +174,37 @@ def test_a_rank_reads_its_own_file_alone(tmp_path, monkeypatch):
     assert sorted(read) == ["rank-0.npz", "rank-1.npz"]
     assert CheckpointStore(tmp_path, 2).newest_facts()["windows"] == 9
     assert len(read) == 2  # a manifest is enough to tell the experiment
+
+
+def test_a_file_system_that_does_not_flush_folders_is_good_enough():
+    """Some of networks and of containers refuse it with EINVAL, as the kernel's own /proc does."""
+    descriptor = os.open("/proc", os.O_RDONLY)
+    with pytest.raises(OSError, match="Invalid argument"):
+        os.fsync(descriptor)
+    os.close(descriptor)
+    fsync_folder(Path("/proc"))
+
+
+@pytest.mark.parametrize("keep", [1, 2])
+def test_an_old_one_that_cannot_be_removed_does_not_spoil_the_new_one(tmp_path, monkeypatch, keep):
+    """As where a process elsewhere holds one of its files open (NFS)."""
+    store = CheckpointStore(tmp_path, keep)
+    save(store, 5)
+    remove = os.rmdir
+
+    def refused(path, **how):
+        if "000000005" in str(path):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), str(path))
+        remove(path, **how)
+
+    monkeypatch.setattr(os, "rmdir", refused)
+    for n_windows in (9, 20, 30):
+        save(store, n_windows)
+        assert store.newest().facts["windows"] == n_windows
+        assert len([name for name in names(tmp_path) if not name.startswith(".")]) <= keep
+    monkeypatch.undo()
+    save(store, 40)
+    assert all(not name.startswith(".") for name in names(tmp_path))
 
 
 def test_another_format_is_not_read(tmp_path, monkeypatch):

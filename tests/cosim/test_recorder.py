@@ -1,5 +1,7 @@
 """What the recorder and its sinks promise: nothing lost, nothing half-written, memory bounded."""
 
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -136,6 +138,30 @@ def test_flush_empties_the_buffers(tmp_path):
     assert recorder.n_bytes > 0
     recorder.flush()
     assert recorder.n_bytes == 0
+
+
+def test_a_flush_that_was_interrupted_leaves_each_spike_once(tmp_path, monkeypatch):
+    """Ctrl-C just after a segment got its name: what is flushed at the end is not a second copy."""
+    recorder = Recorder(FolderSink(tmp_path, "run"))
+    recorder.declare_population("V1.E", 3)
+    recorder.add_spikes("V1.E", [1.0, 2.0], [0, 1])
+    replace = Path.replace
+
+    def replaced(path, target):
+        replace(path, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", replaced)
+    with pytest.raises(KeyboardInterrupt):
+        recorder.flush()
+    monkeypatch.undo()
+    recorder.flush()
+    recorder.add_spikes("V1.E", [3.0], [2])
+    sizes = recorder.state()["n_bytes"]
+    segments = sorted((tmp_path / "segments" / "run").iterdir())
+    assert [path.stat().st_size for path in segments] == sizes.tolist()
+    (table,) = read_segments(tmp_path)
+    assert table.read("time").tolist() == [1.0, 2.0, 3.0]
 
 
 def test_flush_is_due_by_size_or_by_time():

@@ -345,6 +345,13 @@ def test_another_version_is_refused_with_the_difference(tmp_path, die_at, monkey
         cosim.run(validate(brain_alone()), tmp_path, resume=True)
 
 
+def test_another_kind_of_processor_is_refused(tmp_path, die_at, monkeypatch):
+    interrupted(tmp_path, die_at)
+    monkeypatch.setattr("platform.machine", lambda: "pdp11")
+    with pytest.raises(ConfigurationError, match=r"processor = pdp11, was \w"):
+        cosim.run(validate(brain_alone()), tmp_path, resume=True)
+
+
 def test_another_code_of_the_same_version_is_refused(tmp_path, die_at, monkeypatch):
     interrupted(tmp_path, die_at)
     monkeypatch.setattr("cosim.checkpoint_identity._code", lambda: "other")
