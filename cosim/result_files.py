@@ -5,6 +5,7 @@ in-memory result, so that the two cannot differ.
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from cosim.errors import ResultsError
+from cosim.patient_file import patient_file
 from cosim.tables import RECORDING_FILES as RECORDING_FILES
 from cosim.tables import Chunk as Chunk
 from cosim.tables import ExchangeLabels as ExchangeLabels
@@ -33,6 +35,9 @@ MEAN_FIELD_FILE, EXCHANGE_FILE, SPIKES_FILE = "mean_field.nc", "exchange.nc", "s
 # SONATA data format, "File format for spike trains": how a reader knows the file and its order.
 _SONATA_MAGIC, _SONATA_VERSION = 0x0A7A, (0, 1)
 _SONATA_SORTING = {"none": 0, "by_id": 1, "by_time": 2}
+
+
+_ERRNO = re.compile(r"\berrno = (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,7 @@ def _recording_variables(tables: Sequence[Table], kind: str) -> _Variables:
 
 
 def _write_netcdf(path: Path, variables: _Variables) -> None:
-    with h5netcdf.File(path, "w") as file:
+    with patient_file(path) as opened, h5netcdf.File(opened, "w") as file:
         for variable in variables.values():
             if len(variable.dims) == 1:
                 n_rows = sum(len(block) for block in variable.blocks())
@@ -229,7 +234,7 @@ def _sorted_spikes(table: Table) -> Iterator[tuple[NDArray[np.float64], NDArray[
 
 
 def _write_spikes(path: Path, tables: Sequence[Table]) -> None:
-    with h5py.File(path, "w") as file:
+    with patient_file(path) as opened, h5py.File(opened, "w") as file:
         file.attrs["magic"] = np.uint32(_SONATA_MAGIC)
         file.attrs["version"] = np.array(_SONATA_VERSION, np.uint32)
         # In the order of declaration, or HDF5 lists them by the alphabet.
@@ -272,9 +277,14 @@ def atomic_file(path: Path) -> Iterator[Path]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        # HDF5 words its errors over several lines, with pointers in them.
-        cause = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
+    except (OSError, RuntimeError) as error:
+        # HDF5 words its errors over several lines, with pointers in them, not all as OSError.
+        code = getattr(error, "errno", None)
+        if code is None and (told := _ERRNO.search(str(error))):
+            code = int(told[1])
+        if code is None and isinstance(error, RuntimeError):
+            raise
+        cause = os.strerror(code) if code else str(error).partition("\n")[0]
         raise ResultsError(
             f"Cannot write {path}: {cause}; free space or choose another output folder. What was "
             f"flushed before stays readable."

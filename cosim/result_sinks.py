@@ -120,12 +120,17 @@ class FolderSink:
         """Write one segment; it exists under its name only once it is complete."""
         # One that failed or was interrupted is written anew under the same number.
         number = len(self._sizes) + 1
-        with atomic_file(self._segment(number)) as path, h5py.File(path, "w") as file:
+        # In memory first: HDF5 that meets a full disk complains in hundreds of lines, and for ever.
+        with h5py.File("segment", "w", driver="core", backing_store=False) as file:
             file["labels"] = json.dumps({key: asdict(t.labels) for key, t in tables.items()})
             for key, table in tables.items():
                 for chunk in table.chunks:
                     for name in table.labels.schema:
                         file[f"{key}/{name}"] = chunk.read(name)
+            file.flush()
+            image = file.id.get_file_image()
+        with atomic_file(self._segment(number)) as path:
+            path.write_bytes(image)
         self._sizes.append(self._segment(number).stat().st_size)
 
     def close(self) -> None:

@@ -1,5 +1,8 @@
 """What the recorder and its sinks promise: nothing lost, nothing half-written, memory bounded."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -162,6 +165,48 @@ def test_a_flush_that_was_interrupted_leaves_each_spike_once(tmp_path, monkeypat
     assert [path.stat().st_size for path in segments] == sizes.tolist()
     (table,) = read_segments(tmp_path)
     assert table.read("time").tolist() == [1.0, 2.0, 3.0]
+
+
+FILLS_UP = """
+import resource, signal, sys
+import numpy as np
+from pathlib import Path
+from cosim.errors import ResultsError
+from cosim.recorder import Recorder
+from cosim.result_sinks import FolderSink
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+recorder = Recorder(FolderSink(Path(sys.argv[1]), "run"))
+recorder.declare_population("V1.E", 3)
+times_ms = np.linspace(0.0, 9.0, 20_000)
+if sys.argv[2] == "segment":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+for part in np.split(times_ms, 10):
+    recorder.add_spikes("V1.E", part, np.zeros(part.size, int))
+    recorder.flush() if sys.argv[2] == "final" else None
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    recorder.close()
+except ResultsError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("what", ["segment", "final"])
+def test_a_full_disk_is_told_in_one_line(tmp_path, what):
+    """The kernel refuses to write on; HDF5's own complaint in each file that it cannot close."""
+    ran = subprocess.run(
+        [sys.executable, "-c", FILLS_UP, tmp_path, what],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(result_files.__file__).parents[1])},
+        check=False,
+    )
+    (line,) = ran.stdout.splitlines()
+    assert line.startswith("Cannot write ")
+    assert "File too large" in line
+    assert ran.returncode == 0
+    assert ran.stderr == ""
 
 
 def test_flush_is_due_by_size_or_by_time():
