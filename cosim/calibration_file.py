@@ -12,6 +12,7 @@ from cosim.config_base import Finite, NonNegative, Section, plain_values, writte
 from cosim.errors import ConfigurationError
 from cosim.experiment_file import describe, parse
 from cosim.placement import regions_of
+from cosim.result_files import atomic_file
 
 VERSION = 1
 
@@ -130,12 +131,16 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
     Args:
         calibration: What was found.
         path: The file; an older one is replaced.
+
+    Raises:
+        ResultsError: If it cannot be written; an older one stays as it was.
     """
     document = rounded(calibration.model_dump(exclude_none=True))
     text = yaml.safe_dump(document, sort_keys=False, default_flow_style=None, width=100)
     head = "# Written by `cosim calibrate`. Include it: circuits: - {calibration: THIS FILE, ...}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(head + text, encoding="utf-8")
+    with atomic_file(path) as temporary:
+        temporary.write_text(head + text, encoding="utf-8")
 
 
 def rounded(value: Any) -> Any:

@@ -1,6 +1,7 @@
 """What is written is read, what is read runs, and what no longer fits is refused."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from cosim.calibration_file import (
     read_calibration,
     write_calibration,
 )
-from cosim.errors import ConfigurationError
+from cosim.errors import ConfigurationError, ResultsError
 from cosim.plan import plan
 
 
@@ -44,6 +45,21 @@ def folder(tmp_path):
     regions = {"rPCUN": region(0.2), "lPCUN": region(1 / 3)}
     write_calibration(Calibration(regions=regions), tmp_path / "found.yaml")
     return tmp_path
+
+
+def test_a_full_disk_leaves_the_file_before(folder):
+    """Hours went into it; the kernel refuses to write past a limit, as a full disk does."""
+    file = folder / "found.yaml"
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(ResultsError, match="File too large"):
+            write_calibration(Calibration(regions={"rPCUN": region(0.1)}), file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == before
+    assert [*folder.iterdir()] == [file]
 
 
 def experiment(folder, **changes):
