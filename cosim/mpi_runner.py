@@ -25,6 +25,7 @@ from cosim.spiking.interpreter import load_neuron, split_world
 from cosim.stopwatch import Stopwatch
 from cosim.transport.failure import end_world
 from cosim.transport.in_process import NoPeer
+from cosim.transport.launcher import crowding
 from cosim.transport.mpi import MpiWorld, check_world
 from cosim.window_hooks import exchange_hook, flush_hook, progress_hook
 
@@ -129,7 +130,7 @@ def _run(
         closing.enter_context(keeping.stop_heeded())
         side = _side(world, planned, recorder, stopwatch, closing)
         keeper = keeping.keeper(recorder)
-        known = partial(facts, planned, started, world.layout.size)
+        known = partial(facts, planned, started, world.layout.size, crowding=crowding())
         if is_root:
             # A killed run still says what it was.
             write_provenance(directory, known(**keeping.facts()))

@@ -103,6 +103,7 @@ def facts(
     begun_ms: float = 0.0,
     resumed: Sequence[Mapping[str, Any]] = (),
     checkpoints: Mapping[str, Any] | None = None,
+    crowding: str = "",
 ) -> dict[str, Any]:
     """Content of ``provenance.json``.
 
@@ -115,6 +116,7 @@ def facts(
         begun_ms: Simulated time at which these processes took the run up, ms.
         resumed: Each time that the run was taken up: ``at_ms`` and ``when``.
         checkpoints: What saving the run took.
+        crowding: What is to be said of too many ranks; empty: nothing.
 
     Returns:
         Plain data. ``timing`` has one entry per rank, whose phases add up to its ``total``;
@@ -143,7 +145,7 @@ def facts(
         "duration_ms": experiment.duration_ms,
         "window_ms": planned.clock.window_ms,
         "engine": asdict(planned.brain.engine),
-        "notices": list(planned.notices),
+        "notices": [*planned.notices, *([crowding] if crowding else [])],
         "circuit_parameters": {
             label: {name: written_down(value) for name, value in values.items()}
             for label, values in (planned.circuits.parameters if planned.circuits else {}).items()

@@ -41,6 +41,18 @@ def ranks_outnumber_cores() -> bool:
     return ranks > (os.cpu_count() or 1) or 1 < allowed < ranks
 
 
+def crowding() -> str:
+    """One line where ranks outnumber cores on this node; empty elsewhere."""
+    if not ranks_outnumber_cores():
+        return ""
+    allowed = len(os.sched_getaffinity(0))
+    cores = allowed if allowed > 1 else os.cpu_count() or 1
+    return (
+        f"{ranks_on_this_node()} ranks take turns on {cores} core(s), which is slower than a core "
+        f"for each; the results are the same."
+    )
+
+
 def share_cores() -> None:
     """Where ranks outnumber cores, let MPICH give its core away while it polls.
 

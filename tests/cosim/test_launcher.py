@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cosim.transport.launcher import ranks_outnumber_cores, share_cores
+from cosim.transport.launcher import crowding, ranks_outnumber_cores, share_cores
 
 NAME = "MPIR_CVAR_POLLS_BEFORE_YIELD"
 
@@ -38,6 +38,8 @@ def node(monkeypatch):
 def test_crowded_is_more_ranks_than_cores(node, cores, allowed, ranks, crowded):
     node(cores, allowed, ranks)
     assert ranks_outnumber_cores() is crowded
+    said = f"{ranks} ranks take turns on {min(cores, max(allowed, 2))} core(s)" if crowded else ""
+    assert crowding()[: len(said) or None] == said
     share_cores()
     assert (NAME in os.environ) is crowded
 
