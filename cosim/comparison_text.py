@@ -56,5 +56,5 @@ def _change(one: Measure, value: float | None) -> str:
     if value is None:
         return "-"
     if one.kind == "ratio":
-        return f"{100.0 * value:+.2f} %" if value < 1.0 else f"x {1.0 + value:.3g}"
-    return f"{value:+.4f}" if one.kind == "difference" else f"{value:.4f}"
+        return f"{100.0 * value:+z.2f} %" if value < 1.0 else f"x {1.0 + value:.3g}"
+    return f"{value:+z.4f}" if one.kind == "difference" else f"{value:.4f}"
