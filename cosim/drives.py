@@ -129,7 +129,8 @@ def heavy_spikes(drives: Sequence[Drive], composition: Composition) -> list[str]
         if not isinstance(drive.target, Trains) or not drive.target.weights_uS.size:
             continue
         label = composition.population_receptors[drive.population][drive.target.receptor]
-        synapse = composition.net_params.synMechParams[label].get("mod")
+        # Point neurons and artificial cells take events themselves: there is no such synapse.
+        synapse = composition.net_params.synMechParams.get(label, {}).get("mod")
         largest_uS = float(np.abs(drive.target.weights_uS).max())
         if synapse in _CONDUCTANCES and largest_uS > _HEAVY_US:
             found.append(
