@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 _MAPS = Path("/proc/self/maps")
-_LIBMPI = re.compile(r"(/\S*/libmpi(?:ch)?(?:_abi)?\.so[^\s/]*)$")
+_LIBMPI = re.compile(r"libmpi(?:ch)?(?:_abi)?\.so[^\s/]*")
 
 
 def loaded_mpi_library(maps: Path = _MAPS) -> str | None:
@@ -21,7 +21,8 @@ def loaded_mpi_library(maps: Path = _MAPS) -> str | None:
     except OSError:
         return None
     for line in lines:
-        found = _LIBMPI.search(line)
-        if found:
-            return found.group(1)
+        # Range, permissions, offset, device and inode; the path may have spaces in it.
+        *_, path = line.split(maxsplit=5)
+        if _LIBMPI.fullmatch(path.rpartition("/")[2]):
+            return path
     return None

@@ -14,6 +14,11 @@ def test_the_mpi_that_is_loaded_is_found(tmp_path):
     assert found == "/opt/mpi/libmpi.so.12"
 
 
+def test_a_folder_may_have_spaces_in_its_name(tmp_path):
+    path = "/home/me/my work/.venv/lib/libmpi.so.12"
+    assert loaded_mpi_library(maps(tmp_path, path)) == path
+
+
 def test_an_mpich_of_the_host_is_found(tmp_path):
     assert (
         loaded_mpi_library(maps(tmp_path, "/usr/lib/libmpich.so.12")) == "/usr/lib/libmpich.so.12"
