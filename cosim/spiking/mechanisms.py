@@ -245,12 +245,18 @@ def _compiler() -> str | None:
 
 
 def _compile(folder: Path, target: Path) -> Path:
+    program = Path(sys.executable).parent / "nrnivmodl"
+    if program.exists() and " " in str(program):
+        # Neither its first line nor NEURON's make files can name such a folder.
+        raise ConfigurationError(
+            f"mechanisms: {folder} must be compiled, which NEURON's nrnivmodl cannot do from a "
+            f"folder whose name has a space, {str(program.parent)!r}; install into another one."
+        )
     with tempfile.TemporaryDirectory(prefix="compile-", dir=target.parent) as name:
         place = Path(name)
         for file in folder.iterdir():
             if file.suffix in _SUFFIXES and file.is_file():
                 shutil.copyfile(file, place / file.name)
-        program = Path(sys.executable).parent / "nrnivmodl"
         command = str(program) if program.exists() else "nrnivmodl"
         try:
             done = subprocess.run(  # noqa: S603  (NEURON's own compiler of mechanisms)

@@ -159,6 +159,15 @@ def test_a_syntax_error_is_told_with_its_file(folder, cache):
         compiled(folder(wrong=text), "9.0.2")
 
 
+def test_an_installation_in_a_folder_with_a_space_is_told_why(folder, cache, monkeypatch, tmp_path):
+    place = tmp_path / "my work" / "bin"
+    place.mkdir(parents=True)
+    (place / "nrnivmodl").write_text(f"#!{place}/python\n")
+    monkeypatch.setattr(sys, "executable", str(place / "python"))
+    with pytest.raises(ConfigurationError, match="whose name has a space, '.*/my work/bin'; inst"):
+        compiled(folder(a=HOLDER.format(name="A", value=1)), "9.0.2")
+
+
 def test_without_a_compiler_one_line_says_so(folder, cache, monkeypatch):
     monkeypatch.setattr(mechanisms.shutil, "which", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"no C\+\+ compiler and make; install"):
