@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -171,35 +171,20 @@ class CheckpointStore:
         Raises:
             ResultsError: If all are damaged.
         """
-        ranks = ranks or OneRank()
-        damaged: list[str] = []
+        together = ranks or OneRank()
         # Rank 0's word: folders of a network may show others to ranks elsewhere for some seconds.
-        listed = ranks.share_record({"names": [folder.name for folder in self._all()]})
-        for name in listed["names"]:
-            folder = self._folder / name
-            facts, problem = self._agreed(folder, ranks)
-            if not problem:
-                return Checkpoint(folder, facts, tuple(damaged))
-            damaged.append(f"checkpoint {folder} is damaged ({problem})")
-        if damaged:
-            raise ResultsError(_all_damaged(damaged))
-        return None
+        listed = together.share_record({"names": [folder.name for folder in self._all()]})
+        folders = [self._folder / name for name in listed["names"]]
+        return _first_sound(folders, lambda folder: self._agreed(folder, together))
 
-    def newest_facts(self) -> dict[str, Any] | None:
+    def newest_facts(self) -> Mapping[str, Any] | None:
         """What the newest undamaged manifest says, if there is any; no other file is read.
 
         Raises:
             ResultsError: If all are damaged.
         """
-        damaged: list[str] = []
-        for folder in self._all():
-            facts, problem = _read_facts(folder)
-            if not problem:
-                return facts
-            damaged.append(f"checkpoint {folder} is damaged ({problem})")
-        if damaged:
-            raise ResultsError(_all_damaged(damaged))
-        return None
+        found = _first_sound(self._all(), _read_facts)
+        return None if found is None else found.facts
 
     def forget_after(self, checkpoint: Checkpoint) -> None:
         """Remove all that are newer than one from which the run goes on."""
@@ -320,8 +305,23 @@ def _file_problem(folder: Path, records: Iterable[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _all_damaged(damaged: Sequence[str]) -> str:
-    return f"{'; '.join(damaged)}; no other is left, start the run anew."
+def _first_sound(
+    folders: Iterable[Path], look: Callable[[Path], tuple[dict[str, Any], str]]
+) -> Checkpoint | None:
+    """The first checkpoint in which ``look`` finds no problem; None if there is no folder.
+
+    Raises:
+        ResultsError: If all have one.
+    """
+    damaged: list[str] = []
+    for folder in folders:
+        facts, problem = look(folder)
+        if not problem:
+            return Checkpoint(folder, facts, tuple(damaged))
+        damaged.append(f"checkpoint {folder} is damaged ({problem})")
+    if damaged:
+        raise ResultsError(f"{'; '.join(damaged)}; no other is left, start the run anew.")
+    return None
 
 
 def _sha256(path: Path) -> str:

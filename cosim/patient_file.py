@@ -51,7 +51,9 @@ def patient_file(path: Path) -> Iterator[io.FileIO]:
         try:
             yield file
         except Exception:
-            if file.error is not None:  # what HDF5 read back was not there
+            # Whatever HDF5 stumbles over after a refused write, it is that write that is told: h5py
+            # raises OSError, RuntimeError, KeyError, by where it read back what is not there.
+            if file.error is not None:
                 raise file.error from None
             raise
         if file.error is not None:

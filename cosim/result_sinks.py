@@ -131,7 +131,7 @@ class FolderSink:
             image = file.id.get_file_image()
         with atomic_file(self._segment(number)) as path:
             path.write_bytes(image)
-        self._sizes.append(self._segment(number).stat().st_size)
+        self._sizes.append(len(image))
 
     def close(self) -> None:
         """Merge this writer's segments into the final files."""

@@ -3,6 +3,9 @@
 Everything compiled stands in this one file because numba's cache does not notice a change in
 another one: the equations that TVB's models call, and the loop over steps that calls the same
 equations without TVB. Terms stand in TVB's order, so that trajectories agree to the last bit.
+
+Compiled functions have no type hints: numba compiles them for the types that they are called with,
+float32 and float64 pasts, and gives their results none that mypy could see.
 """
 
 import numpy as np

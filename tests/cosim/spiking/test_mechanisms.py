@@ -164,7 +164,7 @@ def test_an_installation_in_a_folder_with_a_space_is_told_why(folder, cache, mon
     place.mkdir(parents=True)
     (place / "nrnivmodl").write_text(f"#!{place}/python\n")
     monkeypatch.setattr(sys, "executable", str(place / "python"))
-    with pytest.raises(ConfigurationError, match="whose name has a space, '.*/my work/bin'; inst"):
+    with pytest.raises(ConfigurationError, match=r"whose name has a space, '.*/my work/bin'; inst"):
         compiled(folder(a=HOLDER.format(name="A", value=1)), "9.0.2")
 
 
