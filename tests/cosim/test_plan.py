@@ -1,7 +1,6 @@
 """What follows from an experiment before anything is simulated, and every way to refuse one.
 
-A connectome of four regions: weights ``[target, source]`` and tract lengths at 3 mm/ms, so that
-lengths of 9, 12, 15 ... mm are delays of 3, 4, 5 ... ms.
+The experiment is that of ``four_regions``.
 """
 
 import json
@@ -10,127 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from four_regions import (
+    DRIVE,
+    GATE,
+    LENGTHS_MM,
+    REGIONS,
+    WEIGHTS,
+    circuit,
+    pools,
+    spanning,
+    text_of,
+)
 from typer.testing import CliRunner
 
-from cosim.circuit_outputs import Mixture
 from cosim.cli import app
-from cosim.config import Brain, CellVariable, Circuit, Experiment, Input, Output, Synchronization
-from cosim.errors import ConfigurationError
+from cosim.config import Input, Output
 from cosim.plan import check, plan, resolved_summary
-from cosim.spiking.interpreter import netpyne_specs
-
-REGIONS = ("V1", "V2", "M1", "S1")
-WEIGHTS = np.array(
-    [[9.0, 0.5, 0.2, 0.0], [0.4, 9.0, 0.0, 0.1], [0.3, 0.0, 0.0, 0.6], [0.0, 0.7, 0.8, 0.0]]
-)
-LENGTHS_MM = np.array(
-    [[0.0, 9.0, 12.0, 3.0], [15.0, 0.0, 3.0, 18.0], [21.0, 3.0, 0.0, 6.0], [3.0, 24.0, 6.0, 0.0]]
-)
-START = {"S_e": 0.16, "S_i": 0.04}
-DRIVE = Input(source="R_e", to="E", receptor="exc")
-GATE = CellVariable(synMech="exc", var="g")
-
-
-def text_of(matrix):
-    return "\n".join(" ".join(str(value) for value in row) for row in matrix)
-
-
-@pytest.fixture
-def zipped(tmp_path):
-    """Write a TVB connectivity zip; a member given as None is left out."""
-
-    def write(name="four.zip", labels=REGIONS, **members):
-        text = {
-            "weights.txt": text_of(WEIGHTS),
-            "tract_lengths.txt": text_of(LENGTHS_MM),
-            "centres.txt": "\n".join(f"{label} {n} 0 0" for n, label in enumerate(labels)),
-        }
-        text |= {f"{key}.txt": value for key, value in members.items()}
-        with zipfile.ZipFile(tmp_path / name, "w") as archive:
-            for member, content in text.items():
-                if content is not None:
-                    archive.writestr(member, content)
-        return name
-
-    return write
-
-
-@pytest.fixture
-def experiment(zipped, tmp_path):
-    """An experiment on the four regions; keys of the brain and of the experiment are mixed."""
-    zipped()
-
-    def make(*circuits, duration_ms=20.0, window_ms="auto", **brain):
-        return Experiment(
-            duration_ms=duration_ms,
-            brain=Brain(**{"connectome": "four.zip", "initial": START, "monitors": {}, **brain}),
-            circuits=list(circuits),
-            synchronization=Synchronization(window_ms=window_ms),
-            base=tmp_path,
-        )
-
-    return make
-
-
-@pytest.fixture
-def problems(experiment):
-    """The lines that an experiment is refused with."""
-
-    def of(*circuits, **options):
-        with pytest.raises(ConfigurationError) as caught:
-            plan(experiment(*circuits, **options))
-        assert not any("\n" in line for line in caught.value.problems)
-        return caught.value.problems
-
-    return of
-
-
-def circuit(*regions, **changes):
-    """The shipped circuit, small, in some regions."""
-    keys = {
-        "circuit": "balanced_ei",
-        "regions": list(regions) or ["V1"],
-        "parameters": {"order": 5},
-        "inputs": [DRIVE],
-    }
-    return Circuit(**{**keys, **changes})
-
-
-def pools(populations=("E", "I"), joined=(), celsius=None, dt_ms=None):
-    """A circuit brought as objects: populations of 3 cells, some of them joined."""
-    specs = netpyne_specs()
-    params = specs.NetParams()
-    params.cellParams["HH"] = {
-        "secs": {"soma": {"geom": {"L": 20.0, "diam": 20.0}, "mechs": {"hh": {}}}}
-    }
-    params.synMechParams["exc"] = {"mod": "Exp2Syn", "tau1": 0.8, "tau2": 5.3, "e": 0.0}
-    for name in populations:
-        params.popParams[name] = {"cellType": "HH", "numCells": 3}
-    for pre, post in joined:
-        params.connParams[f"{pre}->{post}"] = {
-            "preConds": {"pop": pre},
-            "postConds": {"pop": post},
-            "weight": 0.01,
-            "delay": 5.0,
-            "synMech": "exc",
-        }
-    if celsius is None and dt_ms is None:
-        return params
-    config = specs.SimConfig()
-    config.dt = dt_ms or 0.05
-    config.hParams["celsius"] = celsius or 6.3
-    return params, config
-
-
-def spanning(joined=(), **changes):
-    """One circuit over V1 and V2, an excitatory population in each."""
-    keys = {
-        "circuit": pools(("A", "B"), joined),
-        "populations": {"A": "V1", "B": "V2"},
-        "inputs": [Input(to="A"), Input(to="B")],
-        "outputs": [Output(source="A", to="R_e"), Output(source="B", to="R_e")],
-    }
-    return Circuit(**{**keys, **changes})
 
 
 def test_without_circuits_nothing_is_replaced_and_nothing_bounds_the_window(experiment):
@@ -311,12 +205,6 @@ def test_one_value_per_region_is_accepted(experiment):
     assert planned.parameters["J_i"].tolist() == [1.0, 1.1, 1.2, 1.3]
 
 
-def test_a_negative_coupling_into_a_circuit_is_refused(problems):
-    """Weights scale with G; a synapse of negative conductance is no synapse."""
-    (line,) = problems(circuit("V1"), parameters={"G": -0.2})
-    assert "brain.parameters.G = -0.2" in line
-
-
 def test_the_initial_state_is_what_was_given_for_every_region(experiment):
     assert np.array_equal(plan(experiment()).initial, [[0.16] * 4, [0.04] * 4])
 
@@ -429,156 +317,6 @@ def test_mistakes_of_independent_parts_are_told_at_once(problems):
     assert all(any(name in line for line in lines) for name in expected)
 
 
-def test_per_source_weights_are_weight_times_G_times_connection(experiment):
-    """Into V1: V2 (0.5) and M1 (0.2), G 0.3, 0.05 uS."""
-    drive = DRIVE.model_copy(update={"weight_uS": 0.05})
-    planned = plan(experiment(circuit("V1", inputs=[drive]), parameters={"G": 0.3}))
-    (found,) = planned.circuits.drives
-    assert found.sources == ("V2", "M1")
-    assert np.allclose(found.target.weights_uS, 0.05 * 0.3 * np.array([0.5, 0.2]), rtol=1e-15)
-    assert found.gains is None
-
-
-def test_the_weight_takes_the_G_of_the_target_region(experiment):
-    """G_i multiplies what region i receives, as in TVB."""
-    parameters = {"G": [0.1, 0.2, 0.3, 0.4]}
-    planned = plan(experiment(circuit("V1", "M1"), parameters=parameters))
-    into = {drive.region: drive.target.weights_uS for drive in planned.circuits.drives}
-    assert np.allclose(into["V1"], 0.1 * 0.1 * np.array([0.5, 0.2]), rtol=1e-15)
-    assert np.allclose(into["M1"], 0.1 * 0.3 * np.array([0.3, 0.6]), rtol=1e-15)
-
-
-def test_the_default_G_of_the_circuits_is_that_of_the_brain(experiment):
-    planned = plan(experiment(circuit("V1")))
-    assert planned.parameters["G"].tolist() == [0.2]
-    assert np.allclose(
-        planned.circuits.drives[0].target.weights_uS, 0.1 * 0.2 * np.array([0.5, 0.2]), rtol=1e-15
-    )
-
-
-def test_the_weights_follow_the_normalization_of_the_connectome(experiment):
-    planned = plan(experiment(circuit("V1"), normalize="max"))
-    expected = 0.1 * 0.2 * np.array([0.5, 0.2]) / 0.8
-    assert np.allclose(planned.circuits.drives[0].target.weights_uS, expected, rtol=1e-14)
-
-
-def test_aggregated_gains_are_scale_times_G_times_connection_at_one_weight(experiment):
-    drive = Input(coupling="aggregated", weight_uS=0.05, rate_scale=8.0)
-    planned = plan(
-        experiment(circuit("V1", inputs=[drive]), parameters={"G": [0.3, 1.0, 1.0, 1.0]})
-    )
-    (found,) = planned.circuits.drives
-    assert np.allclose(found.gains, 8.0 * 0.3 * np.array([0.5, 0.2]), rtol=1e-15)
-    assert (found.target.weights_uS.tolist(), found.target.per_source) == ([0.05], 1)
-
-
-def test_delays_are_the_connectomes_in_steps(experiment):
-    """9 and 12 mm at 3 mm/ms are 3 and 4 ms: 30 and 40 steps."""
-    (drive,) = plan(experiment(circuit("V1"))).circuits.drives
-    assert drive.delays.tolist() == [30, 40]
-
-
-def test_every_drive_has_its_own_number(experiment):
-    """The number keys the random numbers: equal ones would give equal trains."""
-    both = [DRIVE, DRIVE.model_copy(update={"to": "I"})]
-    drives = plan(experiment(circuit("V1", "M1", inputs=both), circuit("S1"))).circuits.drives
-    assert sorted(drive.number for drive in drives) == list(range(5))
-
-
-def test_the_circuits_are_told_the_rates_they_need_and_no_others(experiment):
-    """V1 and M1 replaced: V2 and S1 drive them; each other's rates they know themselves."""
-    circuits = plan(experiment(circuit("V1", "M1"))).circuits
-    (signal,) = circuits.to_circuits.signals
-    assert (signal.variable, signal.regions, signal.is_rate) == ("R_e", ("V2", "S1"), True)
-
-
-def test_the_brain_is_told_the_rates_of_the_replaced_regions(experiment):
-    circuits = plan(experiment(circuit("M1", "V1"))).circuits
-    told = {signal.variable: signal.regions for signal in circuits.to_brain.signals}
-    assert told == {"R_e": ("V1", "M1"), "R_i": ("V1", "M1")}
-    assert circuits.replaced == ("V1", "M1")
-
-
-def test_omitted_outputs_take_E_and_I_where_the_circuit_has_them(experiment):
-    alone = circuit("V1", circuit=pools(("E",)), parameters={})
-    assert dict(plan(experiment(alone)).circuits.origin) == {("R_e", "V1"): Mixture(("V1.E",))}
-    assert dict(plan(experiment(circuit("V1"))).circuits.origin) == {
-        ("R_e", "V1"): Mixture(("V1.E",)),
-        ("R_i", "V1"): Mixture(("V1.I",)),
-    }
-
-
-def test_a_gating_variable_of_the_circuit_may_stand_for_the_rate_that_drives_it(experiment):
-    outputs = [Output(source="I", to="R_i"), Output(source="E", to="S_e", gating=GATE)]
-    circuits = plan(experiment(circuit("V1", outputs=outputs))).circuits
-    told = {signal.variable: signal.is_rate for signal in circuits.to_brain.signals}
-    assert told == {"R_i": True, "S_e": False}
-    assert circuits.readings["S_e", "V1"].population == "V1.E"
-
-
-def test_a_rate_of_a_replaced_region_that_no_circuit_gives_is_refused(problems):
-    """V1 is driven by R_i of V2, replaced too, whose circuit tells R_e only."""
-    driven_by_inhibition = circuit(
-        "V1", "V2", inputs=[Input(source="R_i")], outputs=[Output(source="E", to="R_e")]
-    )
-    lines = problems(driven_by_inhibition)
-    assert len(lines) == 2
-    assert "'V1.E' needs R_i of region 'V2', whose circuit does not give it" in lines[0]
-
-
-def test_the_one_state_model_has_one_rate(experiment):
-    one = experiment(circuit("V1", inputs=[Input()]), model="reduced_wong_wang", initial={"S": 0.1})
-    circuits = plan(one).circuits
-    assert [drive.variable for drive in circuits.drives] == ["R"]
-    assert dict(circuits.origin) == {("R", "V1"): Mixture(("V1.E",))}
-
-
-def test_regions_replaced_together_drive_each_other_through_the_exchange(experiment):
-    """V2 to V1 (3 ms) and V1 to V2 (5 ms) are sources and bound the window like any other."""
-    planned = plan(experiment(circuit("V1", "V2")))
-    sources = {drive.region: drive.sources for drive in planned.circuits.drives}
-    assert sources == {"V1": ("V2", "M1"), "V2": ("V1", "S1")}
-    assert planned.clock.window_ms == 3.0
-
-
-def test_a_connection_that_the_circuit_makes_itself_is_not_counted_twice(experiment):
-    """B in V2 projects to A in V1 within NEURON; the way back still goes through the exchange."""
-    planned = plan(experiment(spanning(joined=[("B", "A")])))
-    sources = {drive.region: drive.sources for drive in planned.circuits.drives}
-    assert sources == {"V1": ("M1",), "V2": ("V1", "S1")}
-
-
-def test_a_connection_that_the_circuit_makes_itself_does_not_bound_the_window(experiment):
-    """V2 to V1 (3 ms) left out, M1 to V1 (4 ms) is the shortest that crosses."""
-    planned = plan(experiment(spanning(joined=[("B", "A"), ("A", "B")])))
-    assert planned.clock.window_ms == 4.0
-
-
-def test_two_copies_of_a_circuit_are_not_joined_by_its_own_rules(experiment):
-    """Recurrent connections stay within a copy; V1 and V2 still feel each other."""
-    recurrent = circuit("V1", "V2", circuit=pools(joined=[("E", "E"), ("E", "I")]), parameters={})
-    circuits = plan(experiment(recurrent)).circuits
-    assert circuits.composition.connected_regions == frozenset()
-    assert [drive.sources for drive in circuits.drives] == [("V2", "M1"), ("V1", "S1")]
-
-
-def test_a_region_without_incoming_connections_gets_an_empty_drive(experiment, zipped):
-    weights = WEIGHTS.copy()
-    weights[0] = 0.0
-    name = zipped("sink.zip", weights=text_of(weights))
-    (drive,) = plan(experiment(circuit("V1"), connectome=name)).circuits.drives
-    assert (drive.sources, drive.target.weights_uS.size) == ((), 0)
-
-
-@pytest.mark.parametrize(("weight_uS", "told"), [(0.14, 0), (140.0, 1)])
-def test_a_weight_in_nanosiemens_is_told(experiment, weight_uS, told):
-    """G .2 and the largest weight into V1, .5: 14 nS, and 14 uS."""
-    drive = Input(source="R_e", to="E", receptor="exc", weight_uS=weight_uS)
-    lines = plan(experiment(circuit("V1", inputs=[drive]))).notices
-    assert len(lines) == told
-    assert all("V1.E opens up to 14 uS a spike" in line for line in lines)
-
-
 def test_the_summary_shows_what_the_file_does_not(experiment):
     summary = resolved_summary(plan(experiment(circuit("V1"))))
     assert summary["regions"] == 4
@@ -592,19 +330,3 @@ def test_planning_leaves_the_users_netparams_alone(experiment):
     before = mine.todict()
     plan(experiment(circuit("V1", "V2", circuit=mine, parameters={})))
     assert mine.todict() == before
-
-
-def test_a_current_into_cells_whose_voltage_is_a_point_processs_own_is_refused(problems):
-    item = Input.model_validate({"from": "R_e", "to": "E", "as": "current"})
-    assert problems(circuit("V1", circuit="wong_wang", parameters={}, inputs=[item])) == (
-        "circuits.0.inputs.0: as: current charges the membrane of a section, and the cells of "
-        "population 'E' keep a voltage of their own in a point process, which would not feel it; "
-        "use as: variable or as: spikes.",
-    )
-
-
-def test_what_a_circuit_does_not_feel_of_a_diffusive_coupling_is_said(experiment):
-    (notice,) = plan(experiment(circuit("V1"), coupling="diffusive")).brain.notices
-    assert "-S_i sum_j C_ij, is no input of a circuit" in notice
-    assert plan(experiment(circuit("V1"))).brain.notices == ()
-    assert plan(experiment(coupling="diffusive")).brain.notices == ()
