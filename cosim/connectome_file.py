@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from cosim.patient_file import patient_file
 from cosim.result_files import atomic_file
 
 if TYPE_CHECKING:  # at run time it would load TVB, which no reader of results needs
@@ -72,7 +73,11 @@ def write_connectome(directory: Path, connectome: xr.Dataset) -> None:
         connectome: As :func:`connectome_dataset` makes it.
     """
     # Not by xarray, whose writer loads Dask for half a second of every run.
-    with atomic_file(directory / CONNECTOME_FILE) as path, h5netcdf.File(path, "w") as file:
+    with (
+        atomic_file(directory / CONNECTOME_FILE) as path,
+        patient_file(path) as opened,
+        h5netcdf.File(opened, "w") as file,
+    ):
         file.dimensions = dict(connectome.sizes)
         file.attrs.update(connectome.attrs)
         for name, variable in connectome.variables.items():

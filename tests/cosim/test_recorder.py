@@ -170,7 +170,9 @@ def test_a_flush_that_was_interrupted_leaves_each_spike_once(tmp_path, monkeypat
 FILLS_UP = """
 import resource, signal, sys
 import numpy as np
+import xarray as xr
 from pathlib import Path
+from cosim.connectome_file import write_connectome
 from cosim.errors import ResultsError
 from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink
@@ -186,13 +188,16 @@ for part in np.split(times_ms, 10):
     recorder.flush() if sys.argv[2] == "final" else None
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
+    if sys.argv[2] == "connectome":
+        noise = np.random.default_rng(1).random((2, 100, 100))
+        write_connectome(Path(sys.argv[1]), xr.Dataset({"weight": (("a", "b", "c"), noise)}))
     recorder.close()
 except ResultsError as error:
     print(error)
 """
 
 
-@pytest.mark.parametrize("what", ["segment", "final"])
+@pytest.mark.parametrize("what", ["segment", "final", "connectome"])
 def test_a_full_disk_is_told_in_one_line(tmp_path, what):
     """The kernel refuses to write on; HDF5's own complaint in each file that it cannot close."""
     ran = subprocess.run(
