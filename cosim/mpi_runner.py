@@ -112,7 +112,7 @@ def _run(
         held.enter_context(claimed(directory, resume))
         if not resume:
             prepare_output(directory, overwrite)
-    world.barrier()
+    world.barrier(patient=True)  # rank 0 may wait for the folder longer than for a peer
     keeping = RunKeeping(experiment, planned, directory, resume, world, stopwatch, position.side)
     world.barrier()  # before anything that all have looked at is removed
     if resume and keeping.is_finished:

@@ -11,6 +11,7 @@ import pytest
 
 import cosim
 from cosim.errors import ConfigurationError
+from cosim.folder_claim import claimed
 
 DATA = Path(__file__).parent / "data"
 RANK = DATA / "rank.py"
@@ -114,6 +115,24 @@ def test_final_files_may_take_longer_than_any_wait_for_the_peer(launch, tmp_path
     assert (done.status, done.err) == (0, "")
     assert cosim.RunResult.open(tmp_path / "out").complete
     assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.slow
+def test_ranks_wait_for_the_run_before_longer_than_for_each_other(start, tmp_path, whole):
+    """Rank 0 waits for the folder up to 100 s, the others for rank 0."""
+    out = tmp_path / "out"
+    running = start(2, *command(OFTEN, "duration_ms=500.0"))
+    assert wait_for_another(out, set(), running)
+    os.kill(running.launcher, signal.SIGTERM)
+    assert running.finish(timeout_s=60).status == os.EX_TEMPFAIL
+    with claimed(out, resume=False):
+        waiting = start(2, *RESUME, "--timeout", 10)
+        time.sleep(20)
+    done = waiting.finish(timeout_s=60)
+    assert done.status == 0
+    (line,) = done.said
+    assert line.endswith("waiting up to 100 s for its end.")
+    assert_same(out, whole)
 
 
 @pytest.mark.slow
