@@ -1,12 +1,15 @@
 """The fitted model file, ``fit.nc``: the one thing that a co-simulation reads of a fit."""
 
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5netcdf
 import numpy as np
 import xarray as xr
+from xarray.backends import H5NetCDFStore
 
 from fitting.errors import DataError
 from fitting.result import Array, FitResult, FittedParameter, Identified
@@ -105,8 +108,12 @@ def _add_identified(ds: xr.Dataset, found: tuple[Identified, ...]) -> None:
 
 def write_fit(result: FitResult, path: Path) -> None:
     """Write ``fit.nc``; the file appears whole or not at all."""
+    # In memory first: HDF5 that meets a full disk complains in hundreds of lines, and crashes.
+    image = io.BytesIO()
+    with h5netcdf.File(image, "w") as file:
+        to_dataset(result).dump_to_store(H5NetCDFStore(file))
     part = path.with_suffix(".part")
-    to_dataset(result).to_netcdf(part, engine="h5netcdf")
+    part.write_bytes(image.getbuffer())
     part.replace(path)
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+import resource
 from dataclasses import fields
 
 import numpy as np
@@ -116,6 +117,21 @@ def test_another_schema_is_refused(result, tmp_path, attrs, said):
     ds.to_netcdf(tmp_path / "x.nc", engine="h5netcdf")
     with pytest.raises(DataError, match=said):
         read_fit(tmp_path / "x.nc")
+
+
+def test_a_full_disk_leaves_the_fit_before_and_no_word_of_hdf5(result, tmp_path, capfd):
+    """HDF5 cannot close a file that it could not write, and crashes when the process ends."""
+    write_fit(result, tmp_path / "fit.nc")
+    before = (tmp_path / "fit.nc").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_fit(result, tmp_path / "fit.nc")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "fit.nc").read_bytes() == before
+    assert capfd.readouterr().err == ""
 
 
 def test_a_file_that_is_no_netcdf_is_refused(tmp_path):
