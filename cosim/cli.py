@@ -153,11 +153,12 @@ def check(
     """Find every mistake of an experiment file; nothing is simulated."""
     with one_line_errors(show_traceback):
         from cosim.experiment_file import load
-        from cosim.plan import plan, regions_of_brain, resolved_summary
+        from cosim.plan import plan, resolved_summary
+        from cosim.plan_brain import connectome_of
 
         experiment = load(file, _changes(set_, fitted))
         if regions:
-            for region in regions_of_brain(experiment):
+            for region in connectome_of(experiment.brain, experiment.base).regions:
                 typer.echo(region)
             return
         planned = plan(experiment)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.clock import SyncClock, choose_window_steps, require_whole_steps
-from cosim.config import Brain, Experiment
+from cosim.config import Experiment
 from cosim.errors import ConfigurationError, Problems
 from cosim.meanfield.connectome import Connectome
 from cosim.meanfield.models import ModelFamily
@@ -140,27 +140,11 @@ def _check_ceiling(experiment: Experiment, brain: BrainPlan, circuits: CircuitPl
         )
 
 
-def regions_of_brain(experiment: Experiment) -> tuple[str, ...]:
-    """Labels of all regions, whatever mistakes the rest of the experiment has.
-
-    Args:
-        experiment: What would be run.
-
-    Raises:
-        ConfigurationError: If not even the connectome can be read.
-    """
-    return plan_brain(_bare(experiment.brain), experiment.base, driven=False).connectome.regions
-
-
-def _bare(brain: Brain) -> Brain:
-    bare: dict[str, object] = {"parameters": {}, "noise": {}, "initial": None, "fic": None}
-    return brain.model_copy(update=bare)
-
-
 def _without_parameters(experiment: Experiment) -> BrainPlan | None:
     """The brain with its model's defaults, None if it is not even that."""
+    bare: dict[str, object] = {"parameters": {}, "noise": {}, "initial": None, "fic": None}
     try:
-        return plan_brain(_bare(experiment.brain), experiment.base, driven=False)
+        return plan_brain(experiment.brain.model_copy(update=bare), experiment.base, driven=False)
     except ConfigurationError:
         return None
 

@@ -88,10 +88,15 @@ def test_all_regions_are_told_whatever_else_is_wrong(zipped, tmp_path, monkeypat
     """A relative file from its own folder, which TVB would look for among its own data."""
     zipped()
     monkeypatch.chdir(tmp_path)
-    wrong = {"brain": {"connectome": "four.zip"}, "circuits": [{"circuit": "x", "regions": ["V9"]}]}
+    wrong = {
+        "brain": {"connectome": "four.zip", "model": "x"},
+        "circuits": [{"circuit": "x", "regions": ["V9"]}],
+    }
     Path("wrong.yaml").write_text(json.dumps(wrong))
     told = CliRunner().invoke(app, ["check", "wrong.yaml", "--regions"])
     assert (told.exit_code, told.stdout.split()) == (0, list(REGIONS))
+    del wrong["brain"]["model"]
+    Path("wrong.yaml").write_text(json.dumps(wrong))
     refused = CliRunner().invoke(app, ["check", "wrong.yaml"])
     assert refused.exit_code == 2
     assert "Unknown region 'V9'. Known: V1, V2, M1, S1" in refused.stderr
