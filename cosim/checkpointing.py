@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,11 +85,6 @@ class Checkpointer:
             now = datetime.now().astimezone().isoformat(timespec="seconds")
             self.history = [*resumed.facts["history"], {"at_ms": resumed.time_ms, "when": now}]
         self.tally = Tally()
-
-    @property
-    def begun_ms(self) -> float:
-        """Simulated time at which this process took the run up, ms."""
-        return 0.0 if self._resumed is None else self._resumed.time_ms
 
     def begin(self, sides: Sequence[Side]) -> Standing | None:
         """Restore the sides from the checkpoint, if the run goes on from one."""
@@ -242,13 +236,3 @@ def _unpacked(layout: PacketLayout, exchange: int, window: SyncWindow, values: A
     if not layout.signals:
         return Packet(exchange, layout.sender)
     return layout.unpack(exchange, window, np.array(values))
-
-
-def store_of(directory: Path, settings: Checkpointing) -> CheckpointStore:
-    """The checkpoints of a run.
-
-    Args:
-        directory: Folder of the run.
-        settings: How many are kept.
-    """
-    return CheckpointStore(directory, settings.keep)
