@@ -13,6 +13,7 @@ from cosim.errors import ConfigurationError, CosimError
 from cosim.spiking.chatter import quiet, quiet_library
 from cosim.spiking.mechanisms import clashes, compiled, content_key, mechanisms_in
 from cosim.spiking.mpi_library import loaded_mpi_library
+from cosim.stop_signal import interrupts_held
 
 
 def neuron_hoc() -> Any:
@@ -52,10 +53,20 @@ def _pictures_kept() -> Iterator[None]:
             os.environ["DISPLAY"] = before
 
 
+@contextlib.contextmanager
+def _importing_netpyne() -> Iterator[None]:
+    """While NetPyNE is imported: it prints nothing, pictures stay on, and a Ctrl-C waits.
+
+    It imports others within ``except:``, which would swallow a Ctrl-C and leave those out.
+    """
+    with quiet(), _pictures_kept(), interrupts_held():
+        yield
+
+
 def netpyne_sim() -> Any:
     """NetPyNE's module that holds the network and runs it."""
     neuron_hoc()
-    with quiet(), _pictures_kept():
+    with _importing_netpyne():
         from netpyne import sim
     return sim
 
@@ -63,7 +74,7 @@ def netpyne_sim() -> Any:
 def netpyne_specs() -> Any:
     """NetPyNE's module of NetParams and SimConfig."""
     neuron_hoc()
-    with quiet(), _pictures_kept():
+    with _importing_netpyne():
         from netpyne import specs
     return specs
 
@@ -75,7 +86,7 @@ def field_electrode(positions_um: Any) -> Any:
         positions_um: Sites, shape ``(n_sites, 3)``, um.
     """
     neuron_hoc()
-    with quiet(), _pictures_kept():
+    with _importing_netpyne():
         from netpyne.support.recxelectrode import RecXElectrode
     return RecXElectrode(np.array(positions_um, dtype=np.float64).T)
 
@@ -83,7 +94,7 @@ def field_electrode(positions_um: Any) -> Any:
 def neuroml_reader() -> Any:
     """NetPyNE's reader of NeuroML 2, a class; None where the packages it needs are missing."""
     neuron_hoc()
-    with quiet(), _pictures_kept():
+    with _importing_netpyne():
         from netpyne.conversion import neuromlFormat
     return getattr(neuromlFormat, "NetPyNEBuilder", None)
 

@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -70,3 +73,33 @@ def test_ctrl_c_in_a_call_from_neuron_ends_the_run(monkeypatch, tmp_path):
     with pytest.raises(KeyboardInterrupt) as stopped:
         cosim.run(validate(SAMPLED), tmp_path, quiet=True)
     assert stopped.value.__notes__ == ["cosim: NEURON, window 2 (from t = 4.6 ms)"]
+
+
+IMPORTS = """
+import os, signal, sys
+from cosim.spiking.interpreter import netpyne_sim
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "neuron.crxd" and self in sys.meta_path:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+try:
+    netpyne_sim()
+except KeyboardInterrupt:
+    print("heeded", "neuron.crxd" in sys.modules)
+"""
+
+
+def test_ctrl_c_while_netpyne_is_imported_is_heeded_and_leaves_nothing_out():
+    """NetPyNE imports others within `except:`, which swallowed it, and the run went on without."""
+    ran = subprocess.run(
+        [sys.executable, "-c", IMPORTS],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(cosim.__file__).parents[1])},
+        check=False,
+    )
+    assert ran.stdout == "heeded True\n"
