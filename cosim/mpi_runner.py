@@ -19,7 +19,7 @@ from cosim.recorder import Recorder
 from cosim.result_sinks import FolderSink, MemorySink
 from cosim.results import RunResult
 from cosim.run_folder import prepare_output, write_provenance
-from cosim.run_keeping import RunKeeping, finished
+from cosim.run_keeping import RunKeeping, check_ranks, finished
 from cosim.scheduler import Position, Side, run_windows
 from cosim.spiking.interpreter import load_neuron, split_world
 from cosim.stopwatch import Stopwatch
@@ -107,6 +107,7 @@ def _run(
     load_neuron(world.layout.size)
     split_world(world.layout.n_neuron)
     planned = plan(experiment)
+    check_ranks(planned, resume, world.layout.size)
     directory = Path(output)
     if is_root:
         held.enter_context(claimed(directory, resume))

@@ -65,11 +65,6 @@ class RunKeeping:
                 "checkpoint: a run that is kept in memory cannot be saved; give output=... "
                 "(--output DIR), or remove checkpoint."
             )
-        if planned.circuits is None and ranks.size > 1:
-            raise ConfigurationError(
-                f"checkpoint: a run without circuits needs one process, and {ranks.size} were "
-                f"started; leave mpirun out."
-            )
         self._store = CheckpointStore(directory, self._settings.keep)
         if self._is_finished:
             same_finished(directory, planned)
@@ -150,6 +145,25 @@ class RunKeeping:
         keep = self._settings is not None and self._settings.keep_when_done
         if self._store is not None and not keep and self._ranks.rank == 0:
             self._store.remove_all()
+
+
+def check_ranks(planned: Plan, resume: bool, n_ranks: int) -> None:
+    """Refuse ranks on which a run cannot be saved, before anything in its folder is touched.
+
+    Args:
+        planned: What would be run.
+        resume: Whether it would go on.
+        n_ranks: Ranks of the run.
+
+    Raises:
+        ConfigurationError: If it is to be saved, and cannot.
+    """
+    is_saved = resume or planned.experiment.checkpoint is not None
+    if is_saved and planned.circuits is None and n_ranks > 1:
+        raise ConfigurationError(
+            f"checkpoint: a run without circuits needs one process, and {n_ranks} were "
+            f"started; leave mpirun out."
+        )
 
 
 def finished(directory: Path, keeping: RunKeeping) -> bool:

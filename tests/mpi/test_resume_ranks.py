@@ -83,6 +83,19 @@ def test_sigterm_ends_all_ranks_with_75_and_the_run_goes_on(start, launch, tmp_p
     assert not checkpoints(out)
 
 
+def test_what_cannot_be_saved_is_refused_before_the_results_it_would_replace_are_gone(
+    launch, tmp_path
+):
+    kept = tmp_path / "out" / "provenance.json"
+    kept.parent.mkdir()
+    kept.write_text("{}")
+    done = launch(2, *command(OFTEN, "circuits=[]"), "--overwrite")
+    assert done.status == 2
+    (line,) = done.said
+    assert line.endswith("needs one process, and 2 were started; leave mpirun out.")
+    assert kept.exists()
+
+
 @pytest.mark.slow
 def test_a_file_of_one_rank_that_is_damaged_makes_both_take_the_one_before(
     start, launch, tmp_path, whole
