@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,15 +48,20 @@ def one_line_errors(show_traceback: bool) -> Iterator[None]:
             typer.echo(f"cosim: {problem}", err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from None
     except KeyboardInterrupt as stopped:
-        where = " ".join(getattr(stopped, "__notes__", [])).removeprefix("cosim: ")
-        typer.echo(f"cosim: interrupted{': ' + where if where else ''}", err=True)
-        raise typer.Exit(130) from None
+        raise _interrupted(stopped) from None
+    except BrokenPipeError:
+        # Whoever read the output has had enough (`cosim circuits | head`): Python must not try
+        # again at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(1) from None
     except (typer.Exit, typer.Abort):
         raise
     except SystemExit as error:
         _end_all_ranks(error)
         raise
     except Exception as error:
+        if _was_interrupted(error):
+            raise _interrupted(error) from None
         _end_all_ranks(error)
         if show_traceback:
             raise
@@ -68,6 +74,20 @@ def one_line_errors(show_traceback: bool) -> Iterator[None]:
             err=True,
         )
         raise typer.Exit(1) from None
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether a Ctrl-C is behind an error: in a compiled function it becomes a SystemError."""
+    behind: BaseException | None = error
+    while isinstance(behind, SystemError):
+        behind = behind.__cause__ or behind.__context__
+    return isinstance(behind, KeyboardInterrupt)
+
+
+def _interrupted(error: BaseException) -> typer.Exit:
+    where = " ".join(getattr(error, "__notes__", [])).removeprefix("cosim: ")
+    typer.echo(f"cosim: interrupted{': ' + where if where else ''}", err=True)
+    return typer.Exit(130)
 
 
 def _end_all_ranks(error: BaseException) -> None:

@@ -118,13 +118,13 @@ def input_problems(
 
 
 def heavy_spikes(drives: Sequence[Drive], composition: Composition) -> list[str]:
-    """One line per input whose single spikes open more than a whole cell rests on.
+    """One line on inputs whose single spikes open more than a whole cell rests on, if any do.
 
     A cell at rest has some tens of nS (the 34 nS of .3 mS/cm2 on a sphere of 60 um), and a weight
     written in nS is a thousand times too large. Told only of synapses of NEURON's own, whose weight
     is a conductance.
     """
-    found = []
+    heavy: dict[str, float] = {}
     for drive in drives:
         if not isinstance(drive.target, Trains) or not drive.target.weights_uS.size:
             continue
@@ -133,12 +133,14 @@ def heavy_spikes(drives: Sequence[Drive], composition: Composition) -> list[str]
         synapse = composition.net_params.synMechParams.get(label, {}).get("mod")
         largest_uS = float(np.abs(drive.target.weights_uS).max())
         if synapse in _CONDUCTANCES and largest_uS > _HEAVY_US:
-            found.append(
-                f"an input to {drive.population} opens up to {largest_uS:.3g} uS a spike "
-                f"(weight_uS, times G and C_ij where per_source), more than a cell's own "
-                f"conductance; if weight_uS was meant in nS, divide it by 1000."
-            )
-    return found
+            heavy[drive.population] = max(largest_uS, heavy.get(drive.population, 0.0))
+    if not heavy:
+        return []
+    return [
+        f"inputs to {', '.join(heavy)} open up to {max(heavy.values()):.3g} uS a spike (weight_uS, "
+        f"times G and C_ij where per_source), more than a cell's own conductance; if weight_uS was "
+        f"meant in nS, divide it by 1000."
+    ]
 
 
 def _target_problems(here: str, item: Input, composition: Composition, label: str) -> list[str]:

@@ -78,7 +78,7 @@ def _locked(path: Path, patience_s: float) -> int | None:
                 is_told = True
             time.sleep(_POLL_S)
             continue
-        if os.fstat(descriptor).st_nlink:
+        if _is_there(path, descriptor):
             with suppress(OSError):  # a full disk must not keep a run from going on
                 os.ftruncate(descriptor, 0)
                 os.pwrite(
@@ -86,3 +86,14 @@ def _locked(path: Path, patience_s: float) -> int | None:
                 )
             return descriptor
         os.close(descriptor)  # its last holder has just removed it
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    """Whether an open file still has its name; network file systems keep a removed one as another.
+
+    So the number of its links would not tell.
+    """
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

@@ -187,7 +187,13 @@ class RunResult:
         stored = self._file(PROVENANCE_FILE)
         facts: dict[str, Any] = {}
         if stored is not None:
-            facts = json.loads(stored.read_text(encoding="utf-8"))
+            try:
+                facts = json.loads(stored.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ResultsError(
+                    f"{stored} is damaged ({error}); the run's other files can be read without it, "
+                    f"a report or an export cannot be made. Run again."
+                ) from error
         return facts
 
     @property

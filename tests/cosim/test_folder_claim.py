@@ -1,5 +1,6 @@
 """Of two runs in one folder the second waits or is refused, however the first one ends."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -98,3 +99,19 @@ def test_what_cannot_be_locked_is_not_claimed(tmp_path):
     file.touch()
     with claimed(file, resume=False):
         pass
+
+
+def test_a_file_that_lost_its_name_is_no_lock(tmp_path, monkeypatch):
+    """A holder removes it while another waits; NFS then keeps it under another name, with links."""
+    flock, kept = fcntl.flock, tmp_path / ".nfs0001"
+
+    def after_its_holder_left(descriptor, operation):
+        if not kept.exists():
+            (tmp_path / CLAIM_FILE).rename(kept)
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", after_its_holder_left)
+    with claimed(tmp_path, resume=False):
+        assert (tmp_path / CLAIM_FILE).exists()
+        with pytest.raises(ResultsError, match="another run"), claimed(tmp_path, resume=False):
+            pass

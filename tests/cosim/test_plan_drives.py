@@ -161,11 +161,11 @@ def test_a_region_without_incoming_connections_gets_an_empty_drive(experiment, z
 
 @pytest.mark.parametrize(("weight_uS", "told"), [(0.14, 0), (140.0, 1)])
 def test_a_weight_in_nanosiemens_is_told(experiment, weight_uS, told):
-    """G .2 and the largest weight into V1, .5: 14 nS, and 14 uS."""
+    """G .2 and the largest weight into the two, .5: 14 nS, and 14 uS; one line for both."""
     drive = Input(source="R_e", to="E", receptor="exc", weight_uS=weight_uS)
-    lines = plan(experiment(circuit("V1", inputs=[drive]))).notices
+    lines = plan(experiment(circuit("V1", "V2", inputs=[drive]))).notices
     assert len(lines) == told
-    assert all("V1.E opens up to 14 uS a spike" in line for line in lines)
+    assert all("inputs to V1.E, V2.E open up to 14 uS a spike" in line for line in lines)
 
 
 def test_a_current_into_cells_whose_voltage_is_a_point_processs_own_is_refused(problems):

@@ -224,6 +224,13 @@ def test_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         prepare_output(tmp_path, overwrite=False)
 
 
+def test_a_damaged_provenance_is_told_in_one_line(tmp_path, memory_result):
+    memory_result.save(tmp_path / "out")
+    (tmp_path / "out" / "provenance.json").write_text('{"seed": 7,')
+    with pytest.raises(ResultsError, match=r"provenance.json is damaged \(Expecting"):
+        _ = RunResult.open(tmp_path / "out").provenance
+
+
 def test_provenance_is_plain_json(tmp_path):
     facts = {
         "real_time_factor": float("nan"),
